@@ -1,0 +1,160 @@
+# hero_proc: `make help` lists what can be made.
+
+PREFIX ?= /usr
+DESTDIR ?=
+CC ?= gcc
+BUILD ?= build
+SANITIZE ?=
+WERROR ?=
+VERSION := 0.1.0
+
+bindir = $(PREFIX)/bin
+libexecdir = $(PREFIX)/libexec
+datadir = $(PREFIX)/share
+
+PKG_CONFIG ?= pkg-config
+SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c sqlite3 2>/dev/null)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c smartcols 2>/dev/null)
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libsystemd json-c sqlite3 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations -Wformat=2 \
+        -Wpointer-arith -Wundef -Wswitch-enum -Wimplicit-fallthrough -Wvla -Wwrite-strings \
+        -Wno-missing-field-initializers -Werror=implicit-function-declaration \
+        -Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type
+# gcc and clang do not know the same ones; such a flag is used only where the compiler takes it.
+flag_if_known = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
+WARNINGS += $(foreach flag,-Wlogical-op -Wformat-signedness -Wcast-align=strict,$(call flag_if_known,$(flag)))
+WARNINGS := $(WARNINGS)
+
+HARDENING := -fPIE -fstack-protector-strong -fno-common -fvisibility=hidden
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+
+ifeq ($(SANITIZE),)
+OPTIMIZE ?= -O2
+HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+OPTIMIZE ?= -O1
+HARDENING += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LINK_HARDENING += -fsanitize=$(SANITIZE)
+endif
+
+ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -D_GNU_SOURCE \
+        -DHERO_PROC_VERSION='"$(VERSION)"' -DHERO_PROC_BINDIR='"$(bindir)"' -DHERO_PROC_LIBEXECDIR='"$(libexecdir)/hero_proc"' \
+        -Isrc $(LIB_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LINK_HARDENING) $(LDFLAGS)
+
+# A program is src/NAME.c plus whatever it needs of the one archive of everything else.
+PROGRAMS := $(patsubst src/%.c,$(BUILD)/%,$(wildcard src/*.c))
+LIBRARY_SOURCES := $(wildcard src/*/*.c)
+LIBRARY := $(BUILD)/libhero_proc.a
+OBJECTS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(LIBRARY_SOURCES) $(wildcard src/*.c))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+FIXTURES := $(patsubst tests/fixture/%.c,$(BUILD)/fixture/%,$(wildcard tests/fixture/*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(PROGRAMS)  ## build the programs
+
+$(BUILD)/obj/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(patsubst src/%.c,$(BUILD)/obj/%.o,$(LIBRARY_SOURCES))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/hero_proc_server: LIBS = $(SERVER_LIBS)
+$(BUILD)/hero_proc: LIBS = $(CLI_LIBS)
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBRARY)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+$(UNIT_TESTS): $(BUILD)/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Itests -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(SERVER_LIBS) $(CLI_LIBS)
+
+# The unit test of a program runs it.
+$(BUILD)/test_hero_proc_notify: | $(BUILD)/hero_proc_notify
+$(BUILD)/test_herodemo_server: | $(BUILD)/fixture/herodemo_server
+
+$(FIXTURES): $(BUILD)/fixture/%: tests/fixture/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $<
+
+.PHONY: tests
+tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES)
+
+# -- installing: the tree that users get is the tree that the system tests run --
+
+SYSTEM_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd 2>/dev/null),/usr/lib/systemd/system)
+USER_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemduserunitdir systemd 2>/dev/null),/usr/lib/systemd/user)
+INSTALL ?= install
+
+fill = sed -e 's|@libexecdir@|$(libexecdir)|g' -e 's|@user_line@|$(2)|g' $(1) | sed '/^$$/N;/^\n$$/D' | $(INSTALL) -m 644 /dev/stdin
+
+.PHONY: install
+install: all  ## install everything below DESTDIR (PREFIX=/usr)
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)/hero_proc $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(USER_UNIT_DIR)
+	$(INSTALL) -d $(DESTDIR)$(datadir)/dbus-1/system.d $(DESTDIR)$(datadir)/dbus-1/system-services $(DESTDIR)$(datadir)/dbus-1/services
+	$(INSTALL) -m 755 $(BUILD)/hero_proc $(BUILD)/hero_proc_notify $(DESTDIR)$(bindir)/
+	$(INSTALL) -m 755 $(BUILD)/hero_proc_server $(DESTDIR)$(libexecdir)/hero_proc/
+	$(call fill,units/hero_proc.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service
+	$(call fill,units/hero_proc.user.service.in) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service
+	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(SYSTEM_UNIT_DIR)/
+	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(USER_UNIT_DIR)/
+	$(INSTALL) -m 644 units/org.hero.Proc1.conf $(DESTDIR)$(datadir)/dbus-1/system.d/
+	$(call fill,units/org.hero.Proc1.service.in,User=root) $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service
+	$(call fill,units/org.hero.Proc1.service.in,) $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
+
+.PHONY: uninstall
+uninstall:  ## remove what `make install` put there
+	rm -f $(DESTDIR)$(bindir)/hero_proc $(DESTDIR)$(bindir)/hero_proc_notify $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_server
+	rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero.slice
+	rm -f $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service $(DESTDIR)$(USER_UNIT_DIR)/hero.slice
+	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf
+	rm -f $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
+	-rmdir $(DESTDIR)$(libexecdir)/hero_proc
+
+# -- checking --
+
+.PHONY: dependencies
+dependencies:  ## install what build, demo and tests need from Debian's packages
+	tools/install_dependencies
+
+.PHONY: check
+check: dependencies  ## all tests: build, lint, unit, sanitizers, system (as root)
+	tools/check
+
+.PHONY: check-unit
+check-unit:  ## unit tests only
+	tools/check build unit
+
+.PHONY: check-asan
+check-asan:  ## unit tests under address and undefined behaviour sanitizers
+	tools/check sanitize
+
+.PHONY: check-system
+check-system: all tests  ## system tests only, on a private systemd (as root)
+	tools/check system
+
+.PHONY: lint
+lint:  ## layers, formatting, scripts
+	tools/check lint
+
+.PHONY: format
+format:  ## let clang-format lay out all sources
+	git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
+
+.PHONY: demo
+demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a shell in it)
+	@KEEP=$(KEEP) tools/demo
+
+.PHONY: clean
+clean:  ## remove what was built
+	rm -rf build build-*
+
+.PHONY: help
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
