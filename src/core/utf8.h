@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Length in bytes of the character at `s` (of which `n` bytes are there), and its number. 0: not UTF-8; overlong forms,
+ * surrogates and numbers above U+10FFFF are not. */
+size_t utf8_decode(const char *s, size_t n, uint32_t *ret);
+
+/* Writes at most 4 bytes for a valid character number; how many. */
+size_t utf8_encode(uint32_t c, char *out);
