@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/service_definition.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/outcome.h"
+#include "core/definition_reader.h"
+#include "core/json_strict.h"
+
+enum {
+        LIST_TEXT_MAX = 32 * 1024 * 1024, /* bytes of one text of many services; more than a bus message can carry */
+        LIST_SERVICES_MAX = 8192,
+};
+
+#define NAME_FIRST "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+static bool name_is_valid(const char *name, const char *further) {
+        size_t n = strlen(name);
+
+        if (n == 0 || n > DEFINITION_NAME_MAX)
+                return false;
+        return strchr(NAME_FIRST, name[0]) && strspn(name, further) == n;
+}
+
+bool service_name_is_valid(const char *name) {
+        return name_is_valid(name, NAME_FIRST ".-");
+}
+
+bool action_name_is_valid(const char *name) {
+        return name_is_valid(name, NAME_FIRST);
+}
+
+ServiceDefinition *service_definition_free(ServiceDefinition *d) {
+        if (!d)
+                return NULL;
+        for (size_t i = 0; i < d->n_actions; i++)
+                definition_action_done(&d->actions[i]);
+        for (size_t i = 0; i < d->n_sockets; i++) {
+                free(d->sockets[i].name);
+                free(d->sockets[i].path);
+        }
+        for (size_t i = 0; i < d->n_probes; i++)
+                definition_probe_done(&d->probes[i]);
+        free(d->actions);
+        free(d->sockets);
+        free(d->probes);
+        definition_free_strings(d->requires);
+        definition_free_strings(d->after);
+        free(d->text);
+        free(d->name);
+        free(d->description);
+        free(d->directory);
+        free(d);
+        return NULL;
+}
+
+void service_definition_free_list(ServiceDefinition **list, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                (void) service_definition_free(list[i]);
+        free(list);
+}
+
+static int parse_service(const char *text, size_t length, const char *label, const char *socket_dir,
+                         ServiceDefinition **ret, char **reterr_message) {
+        _cleanup_(definition_reader_done) DefinitionReader r = { .socket_dir = socket_dir };
+        _cleanup_(json_document_freep) JsonDocument *document = NULL;
+        int err;
+
+        (void) snprintf(r.label, sizeof r.label, "%s", label);
+        r.service = calloc(1, sizeof *r.service);
+        if (!r.service)
+                return -ENOMEM;
+        r.service->text = strndup(text, length);
+        if (!r.service->text)
+                return -ENOMEM;
+        err = json_strict_parse(text, length, &document, reterr_message);
+        if (err < 0)
+                return err;
+        err = definition_read_service(&r, document->values);
+        if (err != 0) {
+                if (err > 0)
+                        *reterr_message = TAKE_PTR(r.message);
+                return err;
+        }
+        *ret = TAKE_PTR(r.service);
+        return 0;
+}
+
+/* A text of one or many */
+
+typedef struct DefinitionList {
+        ServiceDefinition **items;
+        size_t n;
+} DefinitionList;
+
+static void definition_list_done(DefinitionList *l) {
+        service_definition_free_list(l->items, l->n);
+}
+
+static int refuse_text(const char *what, char **reterr_message) {
+        return asprintf(reterr_message, "definition: %s", what) < 0 ? -ENOMEM : HERO_E_INVALID_DEFINITION;
+}
+
+static int compare_names(const void *a, const void *b) {
+        const ServiceDefinition *const *da = a, *const *db = b;
+
+        return strcmp((*da)->name, (*db)->name);
+}
+
+static int refuse_duplicates(const DefinitionList *l, char **reterr_message) {
+        _cleanup_free_ const ServiceDefinition **sorted = calloc(l->n, sizeof *sorted);
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < l->n; i++)
+                sorted[i] = l->items[i];
+        qsort(sorted, l->n, sizeof sorted[0], compare_names);
+        for (size_t i = 1; i < l->n; i++)
+                if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+                        return asprintf(reterr_message, "%s: name: \"%s\": expected each service once in a text",
+                                        sorted[i]->name, sorted[i]->name) < 0
+                                       ? -ENOMEM
+                                       : HERO_E_INVALID_DEFINITION;
+        return 0;
+}
+
+static int parse_spans(const char *text, const JsonSpan *spans, size_t n, bool is_array, const char *socket_dir,
+                       DefinitionList *l, char **reterr_message) {
+        l->items = calloc(n, sizeof l->items[0]);
+        if (!l->items)
+                return -ENOMEM;
+        for (; l->n < n; l->n++) {
+                char label[DEFINITION_NAME_MAX + 1] = "definition";
+                const JsonSpan *s = &spans[l->n];
+                int r;
+
+                if (is_array)
+                        (void) snprintf(label, sizeof label, "definition[%zu]", l->n);
+                r = parse_service(text + s->offset, s->length, label, socket_dir, &l->items[l->n], reterr_message);
+                if (r != 0)
+                        return r;
+        }
+        return refuse_duplicates(l, reterr_message);
+}
+
+int service_definition_parse(const char *text, const char *socket_dir, ServiceDefinition ***ret_list, size_t *ret_n,
+                             char **reterr_message) {
+        _cleanup_(definition_list_done) DefinitionList l = {};
+        _cleanup_free_ JsonSpan *spans = NULL;
+        _cleanup_free_ char *fault = NULL;
+        size_t n, length = strlen(text);
+        int r;
+
+        if (length > LIST_TEXT_MAX)
+                return refuse_text("expected at most 32 MiB of text", reterr_message);
+        r = json_strict_check(text, length, &spans, &n, &fault);
+        if (r == -EBADMSG)
+                return refuse_text(fault, reterr_message);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return refuse_text("[]: expected at least one service", reterr_message);
+        if (n > LIST_SERVICES_MAX)
+                return refuse_text("expected at most 8192 services", reterr_message);
+        r = parse_spans(text, spans, n, text[strspn(text, " \t\r\n")] == '[', socket_dir, &l, reterr_message);
+        if (r != 0)
+                return r;
+        *ret_list = TAKE_PTR(l.items);
+        *ret_n = l.n;
+        l.n = 0;
+        return 0;
+}
