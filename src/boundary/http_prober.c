@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/http_prober.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "boundary/probe_exchange.h"
+
+enum {
+        READS_A_TURN = 8, /* then the loop serves others; what is left wakes it again */
+        /* At the deadline all that waits in the socket is read before judging: more than an answer may have. */
+        READS_AT_DEADLINE = 256,
+};
+
+#define KNOCK_AGAIN_USEC (25 * USEC_PER_MSEC)
+#define TIMER_ACCURACY_USEC USEC_PER_MSEC
+
+typedef enum ProbeStage {
+        PROBE_IDLE,
+        PROBE_QUEUED,
+        PROBE_RUNNING,
+} ProbeStage;
+
+struct Probe {
+        Prober *prober;
+        probe_done_t done;
+        void *userdata;
+        ProbeStage stage;
+        TAILQ_ENTRY(Probe) next;
+        char *path; /* a copy of the last override, kept and reused */
+        size_t n_path_allocated;
+        bool has_override;
+        bool lost_path;              /* no memory to copy it: done() is to hear of it */
+        sd_event_source *io, *timer; /* one each for all rounds: off while idle */
+        uint64_t start_usec, deadline_usec;
+        HttpResponse *parser; /* while running */
+        ProbeExchange exchange;
+};
+
+struct Prober {
+        unsigned n_refs; /* the owner and each probe */
+        sd_event *event;
+        /* Starts what is queued: done() is thus never called from within probe_start(). A timer that is always due, and
+         * no defer source: sd-event puts a defer source that is enabled anew before all that was ready meanwhile, and a
+         * done() that starts its probe again would have the loop for itself. */
+        sd_event_source *pump;
+        unsigned max_in_flight, n_in_flight;
+        HttpResponse *parsers, **free_parsers; /* one for each probe in flight; the first max - n_in_flight are free */
+        TAILQ_HEAD(, Probe) queue;
+};
+
+static void pump_when_needed(Prober *b) {
+        if (!TAILQ_EMPTY(&b->queue) && b->n_in_flight < b->max_in_flight)
+                (void) sd_event_source_set_enabled(b->pump, SD_EVENT_ONESHOT);
+}
+
+static HttpResponse *take_parser(Prober *b) {
+        return b->free_parsers[b->max_in_flight - ++b->n_in_flight];
+}
+
+static void return_parser(Prober *b, HttpResponse *parser) {
+        b->free_parsers[b->max_in_flight - b->n_in_flight--] = parser;
+}
+
+/* Back to idle, whatever it was doing. */
+static void probe_stop(Probe *p) {
+        if (p->stage == PROBE_QUEUED)
+                TAILQ_REMOVE(&p->prober->queue, p, next);
+        else if (p->stage == PROBE_RUNNING)
+                return_parser(p->prober, p->parser);
+        p->stage = PROBE_IDLE;
+
+        (void) sd_event_source_set_enabled(p->io, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        probe_exchange_end(&p->exchange);
+        pump_when_needed(p->prober);
+}
+
+/* `p` may be gone after this. */
+static void probe_report(Probe *p) {
+        ProbeResult result = p->exchange.result;
+
+        result.done_usec = clock_monotonic_usec();
+        result.latency_usec = result.done_usec - p->start_usec;
+        probe_stop(p);
+        p->done(p, &result, p->userdata);
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+
+static int watch_socket(Probe *p) {
+        uint32_t events = probe_exchange_events(&p->exchange);
+        int r;
+
+        if (events == 0)
+                return sd_event_source_set_enabled(p->io, SD_EVENT_OFF);
+        if (!p->io)
+                return sd_event_add_io(p->prober->event, &p->io, p->exchange.fd, events, on_io, p);
+        r = sd_event_source_set_io_fd(p->io, p->exchange.fd);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_io_events(p->io, events);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(p->io, SD_EVENT_ON);
+}
+
+/* For the deadline, or to knock again before it. */
+static int arm_timer(Probe *p) {
+        uint64_t at_usec = p->deadline_usec, knock_usec = usec_add(clock_monotonic_usec(), KNOCK_AGAIN_USEC);
+        int r;
+
+        if (p->exchange.state == EXCHANGE_KNOCKING && knock_usec < at_usec)
+                at_usec = knock_usec;
+        r = sd_event_source_set_time(p->timer, at_usec);
+        return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+/* After each step: reports, or sets up the waiting for the next one. `r`: how the caller's own part of that went. */
+static void report_or_wait(Probe *p, int r) {
+        if (p->exchange.state != EXCHANGE_DONE) {
+                if (r >= 0)
+                        r = watch_socket(p);
+                if (r >= 0)
+                        return;
+                probe_exchange_abandon(&p->exchange, "the event loop takes no more");
+        }
+        probe_report(p);
+}
+
+/* The timer is not touched: setting it anew would take back that it has elapsed, and an answer that never stops coming
+ * could put off its own deadline for ever. */
+static int on_io(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents, void *userdata) {
+        Probe *p = userdata;
+
+        probe_exchange_go_on(&p->exchange, READS_A_TURN);
+        report_or_wait(p, 0);
+        return 0;
+}
+
+/* The deadline passed. If it is we who were late, an answer that waits in the socket still counts, and its absence says
+ * nothing: for all that time nobody sent the request on, knocked again or made room for more of the answer. */
+static void give_up(Probe *p) {
+        uint64_t late_usec = clock_monotonic_usec() - p->deadline_usec;
+
+        if (p->exchange.state != EXCHANGE_KNOCKING)
+                probe_exchange_go_on(&p->exchange, READS_AT_DEADLINE);
+        if (p->exchange.state == EXCHANGE_DONE)
+                return;
+        if (late_usec > p->exchange.definition->timeout_usec / 2)
+                probe_exchange_abandon(&p->exchange, "our own loop was late");
+        else
+                probe_exchange_give_up(&p->exchange);
+}
+
+static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Probe *p = userdata;
+
+        if (clock_monotonic_usec() < p->deadline_usec)
+                probe_exchange_go_on(&p->exchange, READS_A_TURN);
+        else
+                give_up(p);
+        report_or_wait(p, arm_timer(p));
+        return 0;
+}
+
+static void probe_begin(Probe *p) {
+        const ProbeDefinition *d = p->exchange.definition;
+
+        p->parser = take_parser(p->prober);
+        p->stage = PROBE_RUNNING;
+        p->start_usec = clock_monotonic_usec();
+        p->deadline_usec = usec_add(p->start_usec, d->timeout_usec);
+        if (p->lost_path)
+                probe_exchange_abandon(&p->exchange, "out of memory");
+        else
+                probe_exchange_begin(&p->exchange, p->has_override ? p->path : d->socket, p->parser);
+        report_or_wait(p, arm_timer(p));
+}
+
+/* Not more than so many a turn: a done() that starts a probe anew which fails at once must not keep the loop for
+ * itself. */
+static int on_pump(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+        Prober *b = userdata;
+
+        b->n_refs++;
+        for (unsigned i = 0; i < b->max_in_flight && b->n_in_flight < b->max_in_flight; i++) {
+                Probe *p = TAILQ_FIRST(&b->queue);
+
+                if (!p)
+                        break;
+                TAILQ_REMOVE(&b->queue, p, next);
+                probe_begin(p);
+        }
+        pump_when_needed(b);
+        (void) prober_free(b);
+        return 0;
+}
+
+int prober_new(sd_event *event, unsigned max_in_flight, Prober **ret) {
+        _cleanup_(prober_freep) Prober *b = NULL;
+        int r;
+
+        if (max_in_flight == 0)
+                return -EINVAL;
+        b = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+        b->n_refs = 1;
+        b->event = event;
+        b->max_in_flight = max_in_flight;
+        TAILQ_INIT(&b->queue);
+        b->parsers = calloc(max_in_flight, sizeof(*b->parsers));
+        b->free_parsers = calloc(max_in_flight, sizeof(HttpResponse *));
+        if (!b->parsers || !b->free_parsers)
+                return -ENOMEM;
+        for (unsigned i = 0; i < max_in_flight; i++)
+                b->free_parsers[i] = &b->parsers[i];
+
+        r = sd_event_add_time(event, &b->pump, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_pump, b);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(b->pump, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+Prober *prober_free(Prober *b) {
+        if (!b || --b->n_refs > 0)
+                return NULL;
+        (void) sd_event_source_disable_unref(b->pump);
+        free(b->free_parsers);
+        free(b->parsers);
+        free(b);
+        return NULL;
+}
+
+int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t done, void *userdata, Probe **ret) {
+        _cleanup_(probe_freep) Probe *p = NULL;
+        int r;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        p->prober = prober;
+        prober->n_refs++;
+        p->done = done;
+        p->userdata = userdata;
+        p->exchange.fd = -1;
+
+        r = probe_exchange_init(&p->exchange, definition);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(prober->event, &p->timer, CLOCK_MONOTONIC, USEC_NEVER, TIMER_ACCURACY_USEC, on_timer, p);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+Probe *probe_free(Probe *p) {
+        if (!p)
+                return NULL;
+        probe_stop(p);
+        (void) sd_event_source_disable_unref(p->io);
+        (void) sd_event_source_disable_unref(p->timer);
+        (void) prober_free(p->prober);
+        probe_exchange_done(&p->exchange);
+        free(p->path);
+        free(p);
+        return NULL;
+}
+
+static int remember_path(Probe *p, const char *path) {
+        size_t n = strlen(path) + 1;
+
+        if (n > p->n_path_allocated) {
+                char *grown = realloc(p->path, n);
+
+                if (!grown)
+                        return -ENOMEM;
+                p->path = grown;
+                p->n_path_allocated = n;
+        }
+        memcpy(p->path, path, n);
+        return 0;
+}
+
+int probe_start(Probe *p, const char *path) {
+        if (p->stage != PROBE_IDLE)
+                return -EALREADY;
+        p->has_override = path != NULL;
+        p->lost_path = path && remember_path(p, path) < 0;
+        p->stage = PROBE_QUEUED;
+        TAILQ_INSERT_TAIL(&p->prober->queue, p, next);
+        pump_when_needed(p->prober);
+        return 0;
+}
+
+void probe_cancel(Probe *p) {
+        probe_stop(p);
+}
+
+bool probe_in_flight(const Probe *p) {
+        return p->stage != PROBE_IDLE;
+}

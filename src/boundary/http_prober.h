@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Runs one probe at a time for each Probe object, non-blocking in the event loop: connect, send, read, judge, report.
+ * The only file that opens a connection to a service. One absolute deadline a probe; nothing is allocated, forked or
+ * logged per probe. At most `max_in_flight` probes run at once; the rest wait in a queue, first come first served, and
+ * the time in the queue does not count against their timeout. */
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "core/probe_health.h"
+#include "core/service_definition.h"
+
+typedef struct Prober Prober;
+typedef struct Probe Probe;
+
+typedef struct ProbeResult {
+        ProbeOutcome outcome;
+        char error[120];   /* "" on pass; else why, e.g. "refused", "empty reply", "short body", "timed out after 2000
+                            * ms",   "status 502", "body does not hold \"openrpc\"" */
+        bool nobody_there; /* fail because nobody listens (no such socket, refused), rather than a wrong answer */
+        unsigned status;   /* HTTP status, 0 where none came */
+        uint64_t latency_usec; /* from connect() to the complete answer or the failure */
+        uint64_t done_usec;    /* monotonic */
+} ProbeResult;
+
+/* Called from the event loop when a probe is complete; may start or free probes, this one too. */
+typedef void (*probe_done_t)(Probe *probe, const ProbeResult *result, void *userdata);
+
+/* Borrows `event` until freed; lives on until its last probe is freed too. -ENOMEM and what sd-event says. */
+int prober_new(sd_event *event, unsigned max_in_flight, Prober **ret);
+Prober *prober_free(Prober *p);
+DEFINE_CLEANUP(Prober *, prober_free)
+
+/* A reusable probe. `definition` is borrowed until probe_free(). The request is built here, once: -EINVAL where
+ * the definition does not make one, -E2BIG for an expect_body over HTTP_EXPECT_BODY_MAX. */
+int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t done, void *userdata, Probe **ret);
+/* Cancels what is in flight; done() is not called. NULL is fine. */
+Probe *probe_free(Probe *p);
+DEFINE_CLEANUP(Probe *, probe_free)
+
+/* Starts it, or queues it. `path` overrides the definition's socket (a service with its own root directory is reached
+ * by /proc/PID/root/...); NULL: as defined. 0 when started or queued; -EALREADY when it is in flight already. Local
+ * resource failures are not errors here: they come to done() as PROBE_UNKNOWN. */
+int probe_start(Probe *p, const char *path);
+void probe_cancel(Probe *p);
+bool probe_in_flight(const Probe *p);

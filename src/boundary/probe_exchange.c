@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/probe_exchange.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "boundary/probe_words.h"
+#include "boundary/unix_connect.h"
+#include "core/http_request.h"
+
+enum {
+        READ_BYTES = 16 * 1024,
+};
+
+static bool is_tcp(const ProbeExchange *e) {
+        return e->definition->port > 0;
+}
+
+int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition) {
+        if (definition->expect_body && strlen(definition->expect_body) > HTTP_EXPECT_BODY_MAX)
+                return -E2BIG;
+        *e = (ProbeExchange){ .definition = definition, .fd = -1 };
+        return definition->type == PROBE_HTTP ? http_request_build(definition, &e->request, &e->n_request) : 0;
+}
+
+void probe_exchange_end(ProbeExchange *e) {
+        if (e->fd >= 0)
+                (void) close(TAKE_FD(e->fd));
+        e->response = NULL;
+        e->state = EXCHANGE_IDLE;
+}
+
+void probe_exchange_done(ProbeExchange *e) {
+        probe_exchange_end(e);
+        free(e->request);
+        e->request = NULL;
+}
+
+static void conclude(ProbeExchange *e, ProbeOutcome outcome) {
+        e->result.outcome = outcome;
+        e->result.status = http_response_status(e->response);
+        e->state = EXCHANGE_DONE;
+}
+
+static void fail(ProbeExchange *e, const char *words) {
+        (void) snprintf(e->result.error, sizeof(e->result.error), "%s", words);
+        conclude(e, PROBE_FAIL);
+}
+
+static void fail_with_errno(ProbeExchange *e, int error) {
+        bool is_ours = probe_words_for_errno(error, e->result.error, sizeof(e->result.error));
+
+        e->result.nobody_there = error == ENOENT || error == ENOTDIR || error == ECONNREFUSED;
+
+        conclude(e, is_ours ? PROBE_UNKNOWN : PROBE_FAIL);
+}
+
+static void judge_answer(ProbeExchange *e) {
+        bool is_good = probe_words_for_answer(e->definition, e->response, e->result.error, sizeof(e->result.error));
+
+        conclude(e, is_good ? PROBE_PASS : PROBE_FAIL);
+}
+
+/* Without lingering a close would leave each TCP probe a minute in TIME_WAIT, until no ports are left. */
+static int open_socket(bool tcp) {
+        const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+        _cleanup_close_ int fd = -1;
+
+        fd = socket(tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (tcp && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int connect_to_port(int fd, uint16_t port) {
+        const struct sockaddr_in address = {
+                .sin_family = AF_INET,
+                .sin_port = htons(port),
+                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        };
+
+        return connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+static void step_connect(ProbeExchange *e) {
+        int r = is_tcp(e) ? connect_to_port(e->fd, e->definition->port) : unix_connect(e->fd, e->path);
+
+        if (r == 0)
+                e->state = EXCHANGE_TALKING;
+        else if (r == -EINPROGRESS)
+                e->state = EXCHANGE_CONNECTING;
+        else if (r == -EAGAIN && !is_tcp(e))
+                e->state = EXCHANGE_KNOCKING;
+        else
+                fail_with_errno(e, -r);
+}
+
+/* How did the TCP handshake end, if it did? */
+static void step_connected(ProbeExchange *e) {
+        struct pollfd poll_fd = { .fd = e->fd, .events = POLLOUT };
+        int error = 0;
+        socklen_t n = sizeof(error);
+
+        if (poll(&poll_fd, 1, 0) <= 0)
+                return;
+        if (getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+                error = errno;
+        if (error != 0)
+                fail_with_errno(e, error);
+        else
+                e->state = EXCHANGE_TALKING;
+}
+
+/* Sends what goes. No failure here is a verdict: a service may answer before it took all of the request, and what it
+ * said before it closed the connection still waits to be read. */
+static void step_send(ProbeExchange *e) {
+        while (e->n_sent < e->n_request) {
+                ssize_t n = send(e->fd, e->request + e->n_sent, e->n_request - e->n_sent, MSG_NOSIGNAL);
+
+                if (n < 0 && errno == EAGAIN)
+                        return;
+                if (n < 0) {
+                        e->was_reset = errno == ECONNRESET;
+                        e->n_sent = e->n_request;
+                        return;
+                }
+                e->n_sent += (size_t) n;
+        }
+}
+
+static void step_closed(ProbeExchange *e) {
+        if (e->was_reset) {
+                fail_with_errno(e, ECONNRESET);
+                return;
+        }
+        switch (http_response_end(e->response)) {
+        case HTTP_END_COMPLETE:
+                judge_answer(e);
+                break;
+        case HTTP_END_EMPTY:
+                fail(e, "empty reply");
+                break;
+        case HTTP_END_SHORT_HEADER:
+                fail(e, "short header");
+                break;
+        case HTTP_END_SHORT_BODY:
+                fail(e, "short body");
+                break;
+        case HTTP_END_MALFORMED:
+        default:
+                fail(e, "malformed answer");
+                break;
+        }
+}
+
+static void take_bytes(ProbeExchange *e, const char *bytes, size_t n) {
+        switch (http_response_feed(e->response, bytes, n)) {
+        case HTTP_NEED_MORE:
+                break;
+        case HTTP_COMPLETE:
+                judge_answer(e);
+                break;
+        case HTTP_TOO_LARGE:
+                fail(e, e->response->fault);
+                break;
+        case HTTP_MALFORMED:
+        default:
+                (void) snprintf(e->result.error, sizeof(e->result.error), "malformed answer: %s", e->response->fault);
+                conclude(e, PROBE_FAIL);
+                break;
+        }
+}
+
+/* False: nothing more to be read for now. */
+static bool step_read(ProbeExchange *e) {
+        char bytes[READ_BYTES];
+        ssize_t n = recv(e->fd, bytes, sizeof(bytes), 0);
+
+        if (n > 0)
+                take_bytes(e, bytes, (size_t) n);
+        else if (n == 0)
+                step_closed(e);
+        else if (errno == EAGAIN)
+                return false;
+        else
+                fail_with_errno(e, errno);
+        return true;
+}
+
+void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads) {
+        if (e->state == EXCHANGE_KNOCKING)
+                step_connect(e);
+        else if (e->state == EXCHANGE_CONNECTING)
+                step_connected(e);
+        if (e->state != EXCHANGE_TALKING)
+                return;
+
+        if (e->definition->type == PROBE_CONNECT) {
+                conclude(e, PROBE_PASS);
+                return;
+        }
+        step_send(e);
+        for (unsigned i = 0; e->state == EXCHANGE_TALKING && i < n_reads; i++)
+                if (!step_read(e))
+                        return;
+}
+
+void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser) {
+        const ProbeDefinition *d = e->definition;
+        int r;
+
+        e->path = path;
+        e->response = parser;
+        e->n_sent = 0;
+        e->was_reset = false;
+        e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
+        http_response_init(e->response, d->type == PROBE_HTTP && strcmp(d->method, "HEAD") == 0, d->expect_body);
+
+        r = open_socket(is_tcp(e));
+        if (r < 0) {
+                fail_with_errno(e, -r);
+                return;
+        }
+        e->fd = r;
+        step_connect(e);
+        if (e->state == EXCHANGE_TALKING)
+                probe_exchange_go_on(e, 1);
+}
+
+uint32_t probe_exchange_events(const ProbeExchange *e) {
+        /* epoll calls a unix socket that is not connected hung up, over and over: no use waiting for it. */
+        if (e->state == EXCHANGE_KNOCKING)
+                return 0;
+        return EPOLLIN | (e->state == EXCHANGE_CONNECTING || e->n_sent < e->n_request ? EPOLLOUT : 0);
+}
+
+void probe_exchange_give_up(ProbeExchange *e) {
+        const char *where = probe_words_for_progress(e->response);
+
+        if (e->state == EXCHANGE_KNOCKING) {
+                fail(e, "accept queue full");
+                return;
+        }
+        if (e->state == EXCHANGE_CONNECTING)
+                where = " connecting";
+        else if (where[0] == '\0' && e->n_sent < e->n_request)
+                where = " sending the request";
+        (void) snprintf(e->result.error, sizeof(e->result.error), "timed out after %" PRIu64 " ms%s",
+                        e->definition->timeout_usec / USEC_PER_MSEC, where);
+        conclude(e, PROBE_FAIL);
+}
+
+void probe_exchange_abandon(ProbeExchange *e, const char *why) {
+        e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
+        (void) snprintf(e->result.error, sizeof(e->result.error), "%s", why);
+        e->state = EXCHANGE_DONE;
+}

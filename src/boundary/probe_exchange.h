@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One question and answer of a probe: connect, send, read, judge. Never blocks and knows no event loop: the caller says
+ * when to go on and when time is up. Only http_prober.c speaks to this. */
+
+#include <stdint.h>
+
+#include "boundary/http_prober.h"
+#include "core/http_response.h"
+
+typedef enum ExchangeState {
+        EXCHANGE_IDLE,
+        EXCHANGE_KNOCKING,   /* unix: the accept queue is full; probe_exchange_go_on() tries again */
+        EXCHANGE_CONNECTING, /* TCP: the handshake is under way */
+        EXCHANGE_TALKING,
+        EXCHANGE_DONE, /* `result` holds outcome, error and status */
+} ExchangeState;
+
+typedef struct ProbeExchange {
+        const ProbeDefinition *definition;
+        char *request;
+        size_t n_request;
+        const char *path; /* of the unix socket; borrowed until the end */
+
+        ExchangeState state;
+        int fd;
+        size_t n_sent;
+        bool was_reset;         /* said by send(), which takes the error away from recv() */
+        HttpResponse *response; /* lent for the time of one answer: a parser is large, and few answers are under way */
+        ProbeResult result;
+} ProbeExchange;
+
+/* Builds the request, which serves for all rounds. -EINVAL, -E2BIG, -ENOMEM. */
+int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
+void probe_exchange_done(ProbeExchange *e);
+
+/* Connects and goes as far as it can without waiting. `path` and `parser` are borrowed until the end. */
+void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser);
+/* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */
+void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads);
+/* What to wait for (EPOLLIN, EPOLLOUT); 0: for nothing, only time helps. */
+uint32_t probe_exchange_events(const ProbeExchange *e);
+/* Time is up: DONE, failed with what was seen so far. */
+void probe_exchange_give_up(ProbeExchange *e);
+/* DONE, for a reason of our own. */
+void probe_exchange_abandon(ProbeExchange *e, const char *why);
+/* Closes the connection: IDLE. */
+void probe_exchange_end(ProbeExchange *e);

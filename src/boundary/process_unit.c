@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/process_unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static bool ends_in(const char *text, size_t n, const char *end) {
+        return n > strlen(end) && strncmp(text + n - strlen(end), end, strlen(end)) == 0;
+}
+
+static bool is_unit(const char *component, size_t n) {
+        return ends_in(component, n, ".service") || ends_in(component, n, ".scope");
+}
+
+/* "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": the first unit is the system's, the one below
+ * user@UID.service is that user's. A delegated cgroup below a unit belongs to the unit. */
+static int unit_of_path(const char *path, bool is_user, char **ret) {
+        const char *found = "";
+        size_t n_found = 0;
+
+        for (const char *p = path; *p;) {
+                size_t n;
+
+                p += strspn(p, "/");
+                n = strcspn(p, "/");
+                if (is_unit(p, n)) {
+                        found = p;
+                        n_found = n;
+                        if (!is_user || strncmp(p, "user@", strlen("user@")) != 0)
+                                break;
+                }
+                p += n;
+        }
+        *ret = strndup(found, n_found);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int process_unit_of(pid_t pid, bool is_user, char **ret) {
+        _cleanup_fclose_ FILE *f = NULL;
+        _cleanup_free_ char *line = NULL;
+        size_t n = 0;
+        char name[64];
+
+        (void) snprintf(name, sizeof name, "/proc/%d/cgroup", (int) pid);
+        f = fopen(name, "re");
+        if (!f)
+                return errno == ENOENT ? -ESRCH : -errno;
+        while (getline(&line, &n, f) > 0) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, "0::", 3) == 0)
+                        return unit_of_path(line + 3, is_user, ret);
+        }
+        return -ESRCH;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/socket_dump.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+
+enum {
+        BUFFER_BYTES = 64 * 1024, /* the kernel's parts of a dump are at most 32 KiB */
+        STATE_LISTEN = 10,        /* TCP_LISTEN, which unix sockets borrow */
+        N_LISTENERS_FIRST = 64,
+        N_NAME_BYTES_FIRST = 4096,
+        TAKES_MAX = 2, /* a dump that the kernel calls inconsistent is taken again once */
+};
+
+static int reserve_listener(SocketPicture *p) {
+        size_t n = p->n_listeners_allocated > 0 ? p->n_listeners_allocated * 2 : N_LISTENERS_FIRST;
+        Listener *grown;
+
+        if (p->n_listeners < p->n_listeners_allocated)
+                return 0;
+        if (p->n_listeners >= SOCKET_DUMP_LISTENERS_MAX)
+                return -E2BIG;
+        grown = reallocarray(p->listeners, n, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        p->listeners = grown;
+        p->n_listeners_allocated = n;
+        return 0;
+}
+
+static int reserve_name(SocketPicture *p, size_t n_more) {
+        size_t n = p->n_name_bytes_allocated > 0 ? p->n_name_bytes_allocated : N_NAME_BYTES_FIRST;
+        char *grown;
+
+        if (p->n_name_bytes + n_more <= p->n_name_bytes_allocated)
+                return 0;
+        while (n < p->n_name_bytes + n_more)
+                n *= 2;
+        grown = realloc(p->names, n);
+        if (!grown)
+                return -ENOMEM;
+        p->names = grown;
+        p->n_name_bytes_allocated = n;
+        return 0;
+}
+
+static int picture_add(SocketPicture *p, const Listener *l, const char *name, size_t n_name) {
+        int r;
+
+        r = reserve_listener(p);
+        if (r < 0)
+                return r;
+        r = reserve_name(p, n_name + 1);
+        if (r < 0)
+                return r;
+
+        p->listeners[p->n_listeners] = *l;
+        p->listeners[p->n_listeners++].name = p->n_name_bytes;
+        memcpy(p->names + p->n_name_bytes, name, n_name);
+        p->names[p->n_name_bytes + n_name] = '\0';
+        p->n_name_bytes += n_name + 1;
+        return 0;
+}
+
+static int compare_listeners(const Listener *a, const Listener *b) {
+        if (a->device != b->device)
+                return a->device < b->device ? -1 : 1;
+        if (a->inode != b->inode)
+                return a->inode < b->inode ? -1 : 1;
+        return a->socket < b->socket ? -1 : a->socket > b->socket;
+}
+
+static void sift_down(Listener *heap, size_t top, size_t n) {
+        for (;;) {
+                size_t child = 2 * top + 1;
+                Listener swap;
+
+                if (child >= n)
+                        return;
+                if (child + 1 < n && compare_listeners(&heap[child], &heap[child + 1]) < 0)
+                        child++;
+                if (compare_listeners(&heap[top], &heap[child]) >= 0)
+                        return;
+                swap = heap[top];
+                heap[top] = heap[child];
+                heap[child] = swap;
+                top = child;
+        }
+}
+
+/* Heap sort, because qsort(3) of glibc allocates. */
+static void picture_sort(SocketPicture *p) {
+        for (size_t i = p->n_listeners / 2; i > 0; i--)
+                sift_down(p->listeners, i - 1, p->n_listeners);
+        for (size_t n = p->n_listeners; n > 1; n--) {
+                Listener last = p->listeners[n - 1];
+
+                p->listeners[n - 1] = p->listeners[0];
+                p->listeners[0] = last;
+                sift_down(p->listeners, 0, n - 1);
+        }
+}
+
+/* Takes one listener. One without a file (abstract) is of no interest. */
+static int take_socket(SocketPicture *p, const struct nlmsghdr *message) {
+        const struct unix_diag_msg *socket = NLMSG_DATA(message);
+        const struct unix_diag_vfs *file = NULL;
+        const struct unix_diag_rqlen *queue = NULL;
+        const char *name = "";
+        size_t n_name = 0, n = message->nlmsg_len;
+
+        if (n < NLMSG_LENGTH(sizeof(*socket)))
+                return -EBADMSG;
+        n -= NLMSG_LENGTH(sizeof(*socket));
+
+        for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, n); a = RTA_NEXT(a, n)) {
+                if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) >= sizeof(*file))
+                        file = RTA_DATA(a);
+                else if (a->rta_type == UNIX_DIAG_RQLEN && RTA_PAYLOAD(a) >= sizeof(*queue))
+                        queue = RTA_DATA(a);
+                else if (a->rta_type == UNIX_DIAG_NAME) {
+                        name = RTA_DATA(a);
+                        n_name = strnlen(name, RTA_PAYLOAD(a));
+                }
+        }
+        if (!file)
+                return 0;
+
+        return picture_add(p,
+                           &(Listener){
+                                   .device = file->udiag_vfs_dev,
+                                   .inode = file->udiag_vfs_ino,
+                                   .socket = socket->udiag_ino,
+                                   .backlog = queue ? queue->udiag_rqueue : 0,
+                                   .backlog_max = queue ? queue->udiag_wqueue : 0,
+                           },
+                           name, n_name);
+}
+
+static int dump_error(const struct nlmsghdr *message) {
+        const struct nlmsgerr *e = NLMSG_DATA(message);
+
+        if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error >= 0)
+                return -EBADMSG;
+        return e->error;
+}
+
+/* Takes one part of a dump. 0: more come; 1: that was the last; -EINTR: the kernel says that it changed meanwhile. */
+static int take_part(SocketPicture *p, const char *part, size_t n, uint32_t sequence) {
+        bool is_last = false;
+
+        for (const struct nlmsghdr *m = (const void *) part; !is_last && NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
+                int r = 0;
+
+                if (m->nlmsg_seq != sequence)
+                        continue;
+                if (m->nlmsg_flags & NLM_F_DUMP_INTR)
+                        return -EINTR;
+                if (m->nlmsg_type == NLMSG_ERROR)
+                        return dump_error(m);
+                if (m->nlmsg_type == NLMSG_DONE)
+                        is_last = true;
+                else if (m->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+                        r = take_socket(p, m);
+                if (r < 0)
+                        return r;
+        }
+        return is_last;
+}
+
+static int dump_open(SocketDump *d) {
+        if (!d->buffer)
+                d->buffer = malloc(BUFFER_BYTES);
+        if (!d->buffer)
+                return -ENOMEM;
+        if (d->fd < 0)
+                d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+        return d->fd < 0 ? -errno : 0;
+}
+
+static int dump_request(SocketDump *d) {
+        const struct {
+                struct nlmsghdr header;
+                struct unix_diag_req body;
+        } request = {
+                .header = {
+                        .nlmsg_len = sizeof(request),
+                        .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+                        .nlmsg_seq = ++d->sequence,
+                },
+                .body = {
+                        .sdiag_family = AF_UNIX,
+                        .udiag_states = 1 << STATE_LISTEN,
+                        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN,
+                },
+        };
+        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+        return sendto(d->fd, &request, sizeof(request), 0, (const struct sockaddr *) &kernel, sizeof(kernel)) < 0
+                       ? -errno
+                       : 0;
+}
+
+static int dump_take_once(SocketDump *d, SocketPicture *p) {
+        int r;
+
+        p->n_listeners = p->n_name_bytes = 0;
+        r = dump_open(d);
+        if (r < 0)
+                return r;
+        r = dump_request(d);
+        while (r == 0) {
+                ssize_t n = recv(d->fd, d->buffer, BUFFER_BYTES, MSG_TRUNC);
+
+                if (n < 0)
+                        return -errno;
+                if (n > BUFFER_BYTES)
+                        return -EMSGSIZE;
+                r = n == 0 ? -EBADMSG : take_part(p, d->buffer, (size_t) n, d->sequence);
+        }
+        return r < 0 ? r : 0;
+}
+
+int socket_dump_take(SocketDump *d, SocketPicture *p) {
+        int r = -EINTR;
+
+        for (unsigned i = 0; r == -EINTR && i < TAKES_MAX; i++) {
+                r = dump_take_once(d, p);
+                /* A dump left half read would make the next request EBUSY: begin anew with a new socket. */
+                if (r < 0 && d->fd >= 0) {
+                        (void) close(d->fd);
+                        d->fd = -1;
+                }
+        }
+        if (r < 0)
+                return r;
+        picture_sort(p);
+        return 0;
+}
+
+void socket_dump_done(SocketDump *d) {
+        if (d->fd >= 0)
+                (void) close(d->fd);
+        free(d->buffer);
+        *d = (SocketDump){ .fd = -1 };
+}
+
+const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode) {
+        const Listener wanted = { .device = device, .inode = inode };
+        size_t low = 0, high = p->n_listeners;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (compare_listeners(&p->listeners[middle], &wanted) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (low < p->n_listeners && p->listeners[low].device == device && p->listeners[low].inode == inode)
+                return &p->listeners[low];
+        return NULL;
+}
+
+const Listener *socket_picture_find_name(const SocketPicture *p, const char *name) {
+        for (size_t i = 0; i < p->n_listeners; i++)
+                if (strcmp(p->names + p->listeners[i].name, name) == 0)
+                        return &p->listeners[i];
+        return NULL;
+}
+
+bool socket_picture_equal(const SocketPicture *a, const SocketPicture *b) {
+        if (a->n_listeners != b->n_listeners)
+                return false;
+        for (size_t i = 0; i < a->n_listeners; i++)
+                if (compare_listeners(&a->listeners[i], &b->listeners[i]) != 0 ||
+                    listener_is_full(&a->listeners[i]) != listener_is_full(&b->listeners[i]))
+                        return false;
+        return true;
+}
+
+void socket_picture_done(SocketPicture *p) {
+        free(p->listeners);
+        free(p->names);
+        *p = (SocketPicture){ 0 };
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The kernel's list of listening unix sockets (sock_diag(7)), and pictures of it that can be searched and compared.
+ * Only socket_table.c speaks to this. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        SOCKET_DUMP_LISTENERS_MAX = 128 * 1024,
+};
+
+typedef struct Listener {
+        uint32_t device, inode; /* of the socket's file, in the kernel's encoding, the inode's lower 32 bits */
+        uint32_t socket; /* the socket's own inode: a new one where a listener came back on a reused file inode */
+        uint32_t backlog, backlog_max; /* connections waiting, and their limit; the kernel admits one beyond it */
+        size_t name;                   /* offset of the path given to bind() */
+} Listener;
+
+/* Memory only grows and is reused: taking a picture of what was there before allocates nothing. */
+typedef struct SocketPicture {
+        Listener *listeners; /* sorted by device, inode, socket */
+        size_t n_listeners, n_listeners_allocated;
+        char *names; /* each NUL-terminated */
+        size_t n_name_bytes, n_name_bytes_allocated;
+} SocketPicture;
+
+typedef struct SocketDump {
+        int fd; /* -1: opened at the next take */
+        uint32_t sequence;
+        char *buffer;
+} SocketDump;
+
+/* Takes a new picture. Does not block: the kernel fills in each part of a dump as the one before is read. Negative
+ * errno; the picture is then half a one. */
+int socket_dump_take(SocketDump *d, SocketPicture *p);
+void socket_dump_done(SocketDump *d);
+
+/* NULL: no socket listens on that file. */
+const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode);
+/* A listener that was bound by exactly this path, or NULL. Looks at all of them: meant for the few that are not found
+ * by their file. */
+const Listener *socket_picture_find_name(const SocketPicture *p, const char *name);
+/* Whether the same sockets listen, and the same ones have a full queue. */
+bool socket_picture_equal(const SocketPicture *a, const SocketPicture *b);
+void socket_picture_done(SocketPicture *p);
+
+static inline bool listener_is_full(const Listener *l) {
+        return l->backlog > l->backlog_max;
+}

@@ -1,0 +1,848 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit_test.h"
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "boundary/http_prober.h"
+#include "unit_sockets.h"
+
+/* ---- a service: a process of its own that does to each connection what its script says ---- */
+
+typedef enum After { CLOSE, HANG, RESET, DRIP, FLOOD } After;
+
+typedef struct Script {
+        bool leaves_request; /* does not read it */
+        const char *answer;
+        After after;       /* what it does once the answer is out */
+        const char *more;  /* DRIP: byte by byte, 50 ms apart; FLOOD: over and over */
+        unsigned delay_ms; /* before the answer */
+} Script;
+
+static void read_request(int fd) {
+        char bytes[4096] = "";
+        size_t n = 0;
+
+        while (n < sizeof(bytes) - 1 && !strstr(bytes, "\r\n\r\n")) {
+                ssize_t k = read(fd, bytes + n, sizeof(bytes) - 1 - n);
+
+                if (k <= 0)
+                        return;
+                n += (size_t) k;
+        }
+}
+
+static bool say(int fd, const char *bytes, size_t n) {
+        for (size_t i = 0; i < n;) {
+                ssize_t k = send(fd, bytes + i, n - i, MSG_NOSIGNAL);
+
+                if (k < 0)
+                        return false;
+                i += (size_t) k;
+        }
+        return true;
+}
+
+static void serve_one(int fd, const Script *s) {
+        const struct linger at_once = { .l_onoff = 1 };
+
+        if (!s->leaves_request)
+                read_request(fd);
+        if (s->delay_ms > 0)
+                (void) usleep(s->delay_ms * 1000);
+        if (s->answer)
+                (void) say(fd, s->answer, strlen(s->answer));
+        for (const char *c = s->more; s->after == DRIP && *c && say(fd, c, 1); c++)
+                (void) usleep(50000);
+        while (s->after == FLOOD && say(fd, s->more, strlen(s->more)))
+                ;
+        if (s->after == RESET)
+                (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        if (s->after != HANG)
+                (void) close(fd);
+}
+
+/* Takes over `listener`. */
+static pid_t serve(int listener, const Script *s) {
+        pid_t pid;
+
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) fcntl(listener, F_SETFL, 0);
+                for (;;) {
+                        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+                        if (fd < 0)
+                                _exit(1);
+                        serve_one(fd, s);
+                }
+        }
+        (void) close(listener);
+        return pid;
+}
+
+static void end_service(pid_t *pid) {
+        if (*pid <= 0)
+                return;
+        (void) kill(*pid, SIGKILL);
+        (void) waitpid(*pid, NULL, 0);
+}
+
+#define _cleanup_service_ _unused_ _cleanup_(end_service)
+
+static int listen_on_port(uint16_t *ret_port) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        socklen_t n = sizeof(address);
+
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, n) < 0 || listen(fd, 512) < 0 ||
+            getsockname(fd, (struct sockaddr *) &address, &n) < 0)
+                return -1;
+        *ret_port = ntohs(address.sin_port);
+        return TAKE_FD(fd);
+}
+
+/* ---- a loop with a prober ---- */
+
+typedef struct Bench {
+        sd_event *event;
+        Prober *prober;
+        unsigned n_done, n_passed;
+        ProbeResult last;
+        unsigned n_restarts_left; /* of the probe by its own done() */
+        bool frees_probe;
+} Bench;
+
+static void bench_done(Bench *b) {
+        (void) prober_free(b->prober);
+        (void) sd_event_unref(b->event);
+}
+
+#define _cleanup_bench_ _cleanup_(bench_done)
+
+static bool bench_init(Bench *b, unsigned max_in_flight) {
+        *b = (Bench){ 0 };
+        return sd_event_new(&b->event) >= 0 && prober_new(b->event, max_in_flight, &b->prober) == 0;
+}
+
+static void on_done(Probe *p, const ProbeResult *result, void *userdata) {
+        Bench *b = userdata;
+
+        b->n_done++;
+        b->n_passed += result->outcome == PROBE_PASS;
+        b->last = *result;
+        if (b->n_restarts_left > 0 && b->n_restarts_left-- > 0)
+                (void) probe_start(p, NULL);
+        else if (b->frees_probe)
+                (void) probe_free(p);
+}
+
+/* False: ten seconds passed without all of them. */
+static bool run_until(Bench *b, unsigned n_done) {
+        uint64_t give_up_usec = clock_monotonic_usec() + 10 * USEC_PER_SEC;
+
+        while (b->n_done < n_done && clock_monotonic_usec() < give_up_usec)
+                if (sd_event_run(b->event, USEC_PER_SEC) < 0)
+                        return false;
+        return b->n_done >= n_done;
+}
+
+static ProbeDefinition definition_for(const char *socket, uint16_t port) {
+        return (ProbeDefinition){
+                .name = (char *) "test",
+                .action = -1,
+                .socket = (char *) socket,
+                .port = port,
+                .method = (char *) "GET",
+                .path = (char *) "/health",
+                .timeout_usec = 5 * USEC_PER_SEC,
+                .failures = 1,
+                .successes = 1,
+        };
+}
+
+/* Runs one probe from start to end. What never ended has the outcome _PROBE_OUTCOME_MAX. */
+static ProbeResult ask(const ProbeDefinition *d, const char *path) {
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        if (!bench_init(&b, 4) || probe_new(b.prober, d, on_done, &b, &p) < 0 || probe_start(p, path) < 0 ||
+            !run_until(&b, 1))
+                return (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
+        return b.last;
+}
+
+/* ---- what services do, and what is said of it ---- */
+
+#define OK "HTTP/1.1 200 OK\r\n"
+#define SHORT_TIME_MS 400
+
+typedef struct Case {
+        const char *name;
+        Script script;
+        ProbeOutcome outcome;
+        const char *error;
+        unsigned status;
+        const char *expect_body;
+        bool times_out;
+        const char *method;
+} Case;
+
+/* clang-format off */
+static const Case cases[] = {
+        { "answers", { .answer = OK "Content-Length: 2\r\n\r\nhi" }, PROBE_PASS, "", 200 },
+        { "answers and hangs", { .answer = OK "Content-Length: 2\r\n\r\nhi", .after = HANG }, PROBE_PASS, "", 200 },
+        { "answers before it has read the request", { true, OK "Content-Length: 2\r\n\r\nhi", HANG }, PROBE_PASS, "", 200 },
+        { "answers and resets", { .answer = OK "Content-Length: 2\r\n\r\nhi", .after = RESET }, PROBE_PASS, "", 200 },
+        { "answers until it closes", { .answer = OK "\r\nhi" }, PROBE_PASS, "", 200 },
+        { "answers in chunks", { .answer = OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", .after = HANG }, PROBE_PASS, "", 200 },
+        { "answers HEAD", { .answer = OK "Content-Length: 200\r\n\r\n", .after = HANG }, PROBE_PASS, "", 200, .method = "HEAD" },
+        { "sends an interim answer first", { .answer = "HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 2\r\n\r\nhi" }, PROBE_PASS, "", 200 },
+        { "moved", { .answer = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n" }, PROBE_PASS, "", 302 },
+        { "bad gateway", { .answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n" }, PROBE_FAIL, "status 502", 502 },
+        { "holds the text", { .answer = OK "Content-Length: 9\r\n\r\n{\"a\": 42}" }, PROBE_PASS, "", 200, "\"a\": 42" },
+        { "lacks the text", { .answer = OK "Content-Length: 2\r\n\r\n{}" }, PROBE_FAIL, "body does not hold \"\"openrpc\"\"", 200, "\"openrpc\"" },
+
+        { "closes", { .after = CLOSE }, PROBE_FAIL, "empty reply" },
+        { "closes in the status line", { .answer = "HTTP/1.1 20" }, PROBE_FAIL, "short header" },
+        { "closes in the header", { .answer = OK "Content-Ty" }, PROBE_FAIL, "short header", 200 },
+        { "closes in the body", { .answer = OK "Content-Length: 5\r\n\r\nhi" }, PROBE_FAIL, "short body", 200 },
+        { "closes before the last chunk", { .answer = OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n" }, PROBE_FAIL, "short body", 200 },
+        { "closes after a bad half answer", { .answer = "HTTP/1.1 502 Bad\r\nContent-Length: 5\r\n\r\n" }, PROBE_FAIL, "short body", 502 },
+        { "speaks another protocol", { .answer = "SSH-2.0-OpenSSH_9.2", .after = HANG }, PROBE_FAIL, "malformed answer: not HTTP/1.0 or HTTP/1.1" },
+        { "promises too much", { .answer = OK "Content-Length: 1048577\r\n\r\n", .after = HANG }, PROBE_FAIL, "answer larger than 1 MiB", 200 },
+        { "never ends its body", { .answer = OK "\r\n", .after = FLOOD, .more = "0123456789abcdef0123456789abcdef" }, PROBE_FAIL, "answer larger than 1 MiB", 200 },
+        { "never ends its header", { .answer = OK, .after = FLOOD, .more = "X: y\r\n" }, PROBE_FAIL, "header larger than 16 KiB", 200 },
+
+        { "hangs", { .after = HANG }, PROBE_FAIL, "timed out after 400 ms", .times_out = true },
+        { "hangs without reading", { .leaves_request = true, .after = HANG }, PROBE_FAIL, "timed out after 400 ms", .times_out = true },
+        { "hangs in the header", { .answer = OK "Content-Ty", .after = HANG }, PROBE_FAIL, "timed out after 400 ms in the header", 200, .times_out = true },
+        { "hangs in the body", { .answer = OK "Content-Length: 5\r\n\r\nhi", .after = HANG }, PROBE_FAIL, "timed out after 400 ms in the body", 200, .times_out = true },
+        { "hangs in a body without length", { .answer = OK "\r\nhi", .after = HANG }, PROBE_FAIL, "timed out after 400 ms in the body", 200, .times_out = true },
+        { "hangs before the last chunk", { .answer = OK "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", .after = HANG }, PROBE_FAIL, "timed out after 400 ms in the body", 200, .times_out = true },
+        { "drips a header", { .after = DRIP, .more = OK "Content-Length: 0\r\n\r\n" }, PROBE_FAIL, "timed out after 400 ms in the header", .times_out = true },
+        { "drips a body", { .answer = OK "Content-Length: 30\r\n\r\n", .after = DRIP, .more = "012345678901234567890123456789" }, PROBE_FAIL, "timed out after 400 ms in the body", 200, .times_out = true },
+        { "floods with next to nothing", { .answer = OK "Transfer-Encoding: chunked\r\n\r\n", .after = FLOOD,
+          .more = "1;an-extension-of-a-chunk-that-is-not-short-and-says-nothing-at-all-again-and-again-and-again-and-again\r\nx\r\n" },
+          PROBE_FAIL, "timed out after 400 ms in the body", 200, .times_out = true },
+};
+/* clang-format on */
+
+static void note_result(_unused_ Probe *p, const ProbeResult *result, void *userdata) {
+        *(ProbeResult *) userdata = *result;
+}
+
+static void check_result(const Case *c, const ProbeResult *r) {
+        if (r->outcome != c->outcome || strcmp(r->error, c->error) != 0 || r->status != c->status)
+                FAIL("a service that %s: outcome %d, \"%s\", status %u", c->name, (int) r->outcome, r->error,
+                     r->status);
+        if (c->times_out && (r->latency_usec < SHORT_TIME_MS * USEC_PER_MSEC ||
+                             r->latency_usec > SHORT_TIME_MS * USEC_PER_MSEC * 3 / 2))
+                FAIL("a service that %s: took %" PRIu64 " us", c->name, r->latency_usec);
+}
+
+/* All cases side by side in one loop, each with a service of its own. */
+static void check_cases(const char *folder) {
+        static ProbeDefinition definitions[ELEMENTSOF(cases)];
+        ProbeResult results[ELEMENTSOF(cases)];
+        Probe *probes[ELEMENTSOF(cases)] = { 0 };
+        pid_t services[ELEMENTSOF(cases)] = { 0 };
+        char paths[ELEMENTSOF(cases)][128];
+        uint64_t give_up_usec;
+        bool is_waiting = true;
+        _cleanup_bench_ Bench b = { 0 };
+
+        ASSERT(bench_init(&b, ELEMENTSOF(cases)));
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint16_t port = 0;
+
+                (void) snprintf(paths[i], sizeof(paths[i]), "%s/%zu", folder ? folder : "", i);
+                services[i] = serve(folder ? listen_at(paths[i], 8) : listen_on_port(&port), &cases[i].script);
+                definitions[i] = definition_for(folder ? paths[i] : NULL, port);
+                definitions[i].expect_body = (char *) cases[i].expect_body;
+                if (cases[i].method)
+                        definitions[i].method = (char *) cases[i].method;
+                if (cases[i].times_out)
+                        definitions[i].timeout_usec = SHORT_TIME_MS * USEC_PER_MSEC;
+                results[i].outcome = _PROBE_OUTCOME_MAX;
+                if (probe_new(b.prober, &definitions[i], note_result, &results[i], &probes[i]) < 0 ||
+                    probe_start(probes[i], NULL) < 0)
+                        FAIL("no probe");
+        }
+
+        give_up_usec = clock_monotonic_usec() + 10 * USEC_PER_SEC;
+        while (is_waiting && clock_monotonic_usec() < give_up_usec) {
+                (void) sd_event_run(b.event, 100 * USEC_PER_MSEC);
+                is_waiting = false;
+                for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                        is_waiting = is_waiting || probe_in_flight(probes[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                (void) probe_free(probes[i]);
+                end_service(&services[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                check_result(&cases[i], &results[i]);
+}
+
+TEST(what_a_service_does_on_a_unix_socket_is_named) {
+        _cleanup_folder_ char *folder = folder_new();
+
+        check_cases(folder);
+}
+
+TEST(what_a_service_does_on_tcp_is_named) {
+        check_cases(NULL);
+}
+
+TEST(a_connection_closed_over_an_unread_request_is_a_reset) {
+        static const Script script = { .leaves_request = true, .delay_ms = 20 };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        const ProbeDefinition d = definition_for(path, 0);
+        ProbeResult r = ask(&d, NULL);
+
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT_STREQ(r.error, "connection reset");
+}
+
+TEST(a_reset_in_the_middle_of_the_body_is_named) {
+        static const Script script = { .answer = OK "Content-Length: 5\r\n\r\nhi", .after = RESET };
+        uint16_t port = 0;
+        _cleanup_service_ pid_t service = serve(listen_on_port(&port), &script);
+        const ProbeDefinition d = definition_for(NULL, port);
+        ProbeResult r = ask(&d, NULL);
+
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT_STREQ(r.error, "connection reset");
+        ASSERT_EQ(r.status, 200);
+}
+
+static char *large_body(void) {
+        enum { BODY_BYTES = 4 * 1024 * 1024 }; /* more than a socket holds */
+        char *body = malloc(BODY_BYTES);
+
+        if (body) {
+                memset(body, 'x', BODY_BYTES);
+                body[BODY_BYTES - 1] = '\0';
+        }
+        return body;
+}
+
+TEST(a_reset_while_the_request_is_still_being_sent_is_named) {
+        static const Script script = { .leaves_request = true, .after = RESET, .delay_ms = 20 };
+        uint16_t port = 0;
+        _cleanup_service_ pid_t service = serve(listen_on_port(&port), &script);
+        _cleanup_free_ char *body = large_body();
+        ProbeDefinition d = definition_for(NULL, port);
+
+        d.body = body;
+        ASSERT_STREQ(ask(&d, NULL).error, "connection reset");
+}
+
+TEST(an_answer_to_a_request_that_was_not_taken_counts) {
+        static const Script script = { .leaves_request = true,
+                                       .answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n" };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        _cleanup_free_ char *body = large_body();
+        ProbeDefinition d = definition_for(path, 0);
+
+        d.body = body;
+        d.method = (char *) "POST";
+        ASSERT_STREQ(ask(&d, NULL).error, "status 413");
+}
+
+TEST(a_request_that_nobody_takes_is_named) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 8);
+        _cleanup_free_ char *body = large_body();
+        ProbeDefinition d = definition_for(path, 0);
+
+        ASSERT(listener >= 0);
+        d.body = body;
+        d.timeout_usec = 200 * USEC_PER_MSEC;
+        ASSERT_STREQ(ask(&d, NULL).error, "timed out after 200 ms sending the request");
+}
+
+TEST(an_expected_status_out_of_several_ranges_passes) {
+        static const Script script = { .answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" };
+        StatusRange ranges[] = { { 200, 204 }, { 404, 404 } };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        ProbeDefinition d = definition_for(path, 0);
+
+        d.expect_status = ranges;
+        d.n_expect_status = 2;
+        ASSERT_EQ(ask(&d, NULL).outcome, PROBE_PASS);
+        d.n_expect_status = 1;
+        ASSERT_STREQ(ask(&d, NULL).error, "status 404");
+}
+
+TEST(a_long_expected_text_is_shortened_between_characters) {
+        static const Script script = { .answer = OK "Content-Length: 0\r\n\r\n" };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        ProbeDefinition d = definition_for(path, 0);
+        ProbeResult r;
+
+        d.expect_body = (char *) "line\nübü0123456789012345678901234567890123456789012345678üüüüüüüüüüüüüü";
+        r = ask(&d, NULL);
+        ASSERT_STREQ(r.error, "body does not hold \"line übü0123456789012345678901234567890123456789012345678…\"");
+}
+
+TEST(a_path_without_a_service_is_named) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *none = in_folder(folder, "none"), *dead = in_folder(folder, "dead"),
+                   *dgram = in_folder(folder, "dgram");
+        _cleanup_close_ int fd = bind_at(dgram, SOCK_DGRAM);
+        const ProbeDefinition d[] = {
+                definition_for(none, 0),
+                definition_for(in_folder(folder, "none/none"), 0),
+                definition_for(dead, 0),
+                definition_for(dgram, 0),
+        };
+
+        ASSERT(make_dead_socket(dead) && fd >= 0);
+        ASSERT_STREQ(ask(&d[0], NULL).error, "no such socket");
+        ASSERT_STREQ(ask(&d[1], NULL).error, "no such socket");
+        ASSERT_STREQ(ask(&d[2], NULL).error, "refused");
+        ASSERT_STREQ(ask(&d[3], NULL).error, "not a stream socket");
+        ASSERT_EQ(ask(&d[2], NULL).outcome, PROBE_FAIL);
+}
+
+TEST(a_port_without_a_service_is_refused) {
+        uint16_t port = 0;
+        int listener = listen_on_port(&port);
+        const ProbeDefinition d = definition_for(NULL, port);
+
+        ASSERT(close(listener) == 0);
+        ASSERT_STREQ(ask(&d, NULL).error, "refused");
+}
+
+TEST(a_socket_we_may_not_connect_to_is_named) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 8);
+        const ProbeDefinition d = definition_for(path, 0);
+        bool is_root = geteuid() == 0;
+        ProbeResult r;
+
+        ASSERT(listener >= 0 && chmod(folder, 0711) == 0 && chmod(path, 0) == 0);
+        ASSERT(!is_root || seteuid(65534) == 0);
+        r = ask(&d, NULL);
+        ASSERT(!is_root || seteuid(0) == 0);
+        ASSERT_STREQ(r.error, "permission denied");
+}
+
+TEST(the_connect_type_passes_on_a_connection_alone) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        uint16_t port = 0;
+        _cleanup_close_ int listener = listen_at(path, 8), port_listener = listen_on_port(&port), accepted = -1;
+        ProbeDefinition by_path = definition_for(path, 0), by_port = definition_for(NULL, port);
+        char byte;
+
+        ASSERT(listener >= 0 && port_listener >= 0);
+        by_path.type = by_port.type = PROBE_CONNECT;
+        ASSERT_EQ(ask(&by_path, NULL).outcome, PROBE_PASS);
+        ASSERT_EQ(ask(&by_port, NULL).outcome, PROBE_PASS);
+        accepted = accept(listener, NULL, NULL);
+        ASSERT(accepted >= 0);
+        ASSERT_EQ(read(accepted, &byte, 1), 0); /* nothing was said */
+}
+
+TEST(another_path_and_one_too_long_for_sockaddr_un_are_reached) {
+        static const Script script = { .answer = OK "Content-Length: 0\r\n\r\n" };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s"), *long_path;
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        const ProbeDefinition d = definition_for("/nonexistent", 0);
+        char name[200] = "";
+
+        memset(name, 'n', sizeof(name) - 1);
+        long_path = in_folder(folder, name);
+        ASSERT_EQ(ask(&d, path).outcome, PROBE_PASS);
+        ASSERT(rename(path, long_path) == 0);
+        ASSERT_EQ(ask(&d, long_path).outcome, PROBE_PASS);
+        name[0] = 'm';
+        long_path = in_folder(folder, name);
+        ASSERT_STREQ(ask(&d, long_path).error, "no such socket");
+}
+
+TEST(a_full_accept_queue_is_named_at_the_deadline) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 0), waiting = connect_at(path);
+        ProbeDefinition d = definition_for(path, 0);
+        ProbeResult r;
+
+        ASSERT(listener >= 0 && waiting >= 0);
+        d.timeout_usec = 200 * USEC_PER_MSEC;
+        r = ask(&d, NULL);
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT_STREQ(r.error, "accept queue full");
+        ASSERT(r.latency_usec >= d.timeout_usec);
+}
+
+TEST(an_accept_queue_that_empties_in_time_is_no_failure) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 0), waiting = connect_at(path);
+        ProbeDefinition d = definition_for(path, 0);
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        ASSERT(listener >= 0 && waiting >= 0 && bench_init(&b, 1));
+        d.type = PROBE_CONNECT;
+        ASSERT(probe_new(b.prober, &d, on_done, &b, &p) == 0 && probe_start(p, NULL) == 0);
+        for (unsigned i = 0; i < 3; i++) /* the start, and two knocks more */
+                ASSERT(sd_event_run(b.event, USEC_PER_SEC) > 0);
+        ASSERT(probe_in_flight(p));
+        ASSERT(close(accept(listener, NULL, NULL)) == 0);
+        ASSERT(run_until(&b, 1));
+        ASSERT_EQ(b.last.outcome, PROBE_PASS);
+}
+
+/* ---- our own faults ---- */
+
+TEST(a_want_of_descriptors_is_ours_and_passes_by) {
+        static const Script script = { .answer = OK "Content-Length: 0\r\n\r\n" };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        const ProbeDefinition d = definition_for(path, 0);
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+        struct rlimit before, none;
+        bool is_done;
+
+        ASSERT(bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
+        ASSERT(getrlimit(RLIMIT_NOFILE, &before) == 0);
+        none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+        ASSERT(setrlimit(RLIMIT_NOFILE, &none) == 0);
+        is_done = probe_start(p, NULL) == 0 && run_until(&b, 1);
+        ASSERT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        ASSERT(is_done);
+        ASSERT_EQ(b.last.outcome, PROBE_UNKNOWN);
+        ASSERT_STREQ(b.last.error, "we have no file descriptor left");
+
+        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 2));
+        ASSERT_EQ(b.last.outcome, PROBE_PASS);
+}
+
+enum { N_LATE = 12 };
+
+/* Starts probes and lets them send, then keeps the loop from running until `late_usec` after their deadline. Several,
+ * because for each it is open whether its timer or its socket is looked at first. */
+static void ask_and_be_late(const ProbeDefinition *d, uint64_t late_usec, ProbeResult ret_results[static N_LATE]) {
+        uint64_t give_up_usec = clock_monotonic_usec() + 10 * USEC_PER_SEC, wake_usec;
+        Probe *probes[N_LATE] = { 0 };
+        _cleanup_bench_ Bench b = { 0 };
+        bool is_waiting = true;
+
+        ASSERT(bench_init(&b, N_LATE));
+        for (unsigned i = 0; i < N_LATE; i++) {
+                ret_results[i] = (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
+                ASSERT(probe_new(b.prober, d, note_result, &ret_results[i], &probes[i]) == 0);
+                ASSERT(probe_start(probes[i], NULL) == 0);
+        }
+        ASSERT(sd_event_run(b.event, USEC_PER_SEC) > 0);
+        wake_usec = clock_monotonic_usec() + d->timeout_usec + late_usec;
+        while (clock_monotonic_usec() < wake_usec)
+                (void) poll(NULL, 0, 10);
+        while (is_waiting && clock_monotonic_usec() < give_up_usec) {
+                (void) sd_event_run(b.event, USEC_PER_SEC);
+                is_waiting = false;
+                for (unsigned i = 0; i < N_LATE; i++)
+                        is_waiting = is_waiting || probe_in_flight(probes[i]);
+        }
+        for (unsigned i = 0; i < N_LATE; i++)
+                (void) probe_free(probes[i]);
+}
+
+TEST(an_answer_in_time_counts_although_our_loop_was_late) {
+        static const Script script = { .answer = OK "Content-Length: 2\r\n\r\nhi", .after = HANG };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, N_LATE), &script);
+        ProbeDefinition d = definition_for(path, 0);
+        ProbeResult results[N_LATE];
+
+        d.timeout_usec = 200 * USEC_PER_MSEC;
+        for (unsigned late_ms = 10; late_ms <= 310; late_ms += 300) {
+                ask_and_be_late(&d, late_ms * USEC_PER_MSEC, results);
+                for (unsigned i = 0; i < N_LATE; i++)
+                        ASSERT_EQ(results[i].outcome, PROBE_PASS);
+        }
+}
+
+TEST(no_answer_says_nothing_when_our_loop_was_late) {
+        static const Script script = { .answer = OK "Content-Length: 5\r\n\r\nhi", .after = HANG };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, N_LATE), &script);
+        ProbeDefinition d = definition_for(path, 0);
+        ProbeResult results[N_LATE];
+
+        d.timeout_usec = 300 * USEC_PER_MSEC;
+        ask_and_be_late(&d, 200 * USEC_PER_MSEC, results);
+        for (unsigned i = 0; i < N_LATE; i++) {
+                ASSERT_EQ(results[i].outcome, PROBE_UNKNOWN);
+                ASSERT_STREQ(results[i].error, "our own loop was late");
+        }
+        ask_and_be_late(&d, 10 * USEC_PER_MSEC, results);
+        for (unsigned i = 0; i < N_LATE; i++) {
+                ASSERT_EQ(results[i].outcome, PROBE_FAIL);
+                ASSERT_STREQ(results[i].error, "timed out after 300 ms in the body");
+        }
+}
+
+/* ---- many, and many times ---- */
+
+TEST(time_in_the_queue_is_not_charged) {
+        static const Script script = { .answer = OK "Content-Length: 0\r\n\r\n", .delay_ms = 5 };
+        enum { N_PROBES = 200 };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, N_PROBES), &script);
+        ProbeDefinition d = definition_for(path, 0);
+        uint64_t begin_usec = clock_monotonic_usec();
+        Probe *probes[N_PROBES] = { 0 };
+        bool are_done;
+        _cleanup_bench_ Bench b = { 0 };
+
+        ASSERT(bench_init(&b, 16));
+        d.timeout_usec = 600 * USEC_PER_MSEC; /* the whole takes a second and more, sixteen of them a twelfth of that */
+        for (unsigned i = 0; i < N_PROBES; i++)
+                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i], NULL) == 0);
+        are_done = run_until(&b, N_PROBES);
+        for (unsigned i = 0; i < N_PROBES; i++)
+                (void) probe_free(probes[i]);
+        ASSERT(are_done);
+        ASSERT_EQ(b.n_passed, N_PROBES);
+        ASSERT(clock_monotonic_usec() - begin_usec > d.timeout_usec);
+}
+
+TEST(no_more_than_the_cap_are_connected_at_once) {
+        enum { N_PROBES = 40, CAP = 16 };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, N_PROBES);
+        const ProbeDefinition d = definition_for(path, 0);
+        Probe *probes[N_PROBES] = { 0 };
+        unsigned n_first = 0, n_next = 0;
+        _cleanup_bench_ Bench b = { 0 };
+        int fd;
+
+        ASSERT(listener >= 0 && bench_init(&b, CAP));
+        for (unsigned i = 0; i < N_PROBES; i++)
+                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i], NULL) == 0);
+        while (sd_event_run(b.event, 0) > 0)
+                ;
+        for (; (fd = accept(listener, NULL, NULL)) >= 0; n_first++)
+                if (n_first % 2 == 0)
+                        (void) close(fd); /* half of them end, and as many others take their places */
+                else
+                        (void) dup3(fd, fd, O_CLOEXEC);
+        while (sd_event_run(b.event, 0) > 0)
+                ;
+        for (; (fd = accept(listener, NULL, NULL)) >= 0; n_next++)
+                ;
+        for (unsigned i = 0; i < N_PROBES; i++)
+                (void) probe_free(probes[i]);
+        ASSERT_EQ(n_first, CAP);
+        ASSERT_EQ(n_next, CAP / 2);
+        ASSERT_EQ(b.n_done, CAP / 2);
+}
+
+static unsigned count_time_wait(uint16_t port) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/net/tcp", "re");
+        unsigned local, remote, state, n = 0;
+        char line[256];
+
+        while (f && fgets(line, sizeof(line), f))
+                if (sscanf(line, " %*u: %*x:%x %*x:%x %x", &local, &remote, &state) == 3)
+                        n += state == 6 && (local == port || remote == port);
+        return n;
+}
+
+/* Rounds of `n_probes` probes side by side, each started anew by hand when all are done. */
+static bool run_rounds(Bench *b, Probe **probes, unsigned n_probes, unsigned n_rounds) {
+        for (unsigned round = 0; round < n_rounds; round++) {
+                b->n_done = b->n_passed = 0;
+                for (unsigned i = 0; i < n_probes; i++)
+                        if (probe_start(probes[i], NULL) < 0)
+                                return false;
+                if (!run_until(b, n_probes) || b->n_passed != n_probes)
+                        return false;
+        }
+        return true;
+}
+
+/* One round in which each probe has to wait for its answer, so that each has set up what it waits with. */
+static bool run_all_held(Bench *b, Probe **probes, unsigned n_probes, pid_t one, pid_t other) {
+        bool is_started = kill(one, SIGSTOP) == 0 && kill(other, SIGSTOP) == 0;
+
+        for (unsigned i = 0; i < n_probes; i++)
+                is_started = is_started && probe_start(probes[i], NULL) == 0;
+        while (is_started && sd_event_run(b->event, 0) > 0)
+                ;
+        return kill(one, SIGCONT) == 0 && kill(other, SIGCONT) == 0 && is_started && run_until(b, n_probes);
+}
+
+TEST(thousands_of_probes_leave_no_descriptor_no_memory_and_no_time_wait) {
+        static const Script script = { .answer = OK "Content-Length: 2\r\n\r\nhi" };
+        /* So few that the event loop's own arrays do not grow with how many happen to be ready at once. */
+        enum { N_PROBES = 8, N_ROUNDS = 250 };
+        uint16_t port = 0;
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t by_path = serve(listen_at(path, 64), &script);
+        _cleanup_service_ pid_t by_port = serve(listen_on_port(&port), &script);
+        const ProbeDefinition d[] = { definition_for(path, 0), definition_for(NULL, port) };
+        Probe *probes[N_PROBES] = { 0 };
+        unsigned n_fds_before, n_fds_after;
+        size_t bytes_before, bytes_after;
+        bool went_well;
+        _cleanup_bench_ Bench b = { 0 };
+
+        ASSERT(bench_init(&b, N_PROBES));
+        for (unsigned i = 0; i < N_PROBES; i++)
+                ASSERT_EQ(probe_new(b.prober, &d[i % 2], on_done, &b, &probes[i]), 0);
+        went_well = run_all_held(&b, probes, N_PROBES, by_path, by_port) && run_rounds(&b, probes, N_PROBES, 3);
+        n_fds_before = count_fds();
+        bytes_before = mallinfo2().uordblks;
+        went_well = went_well && run_rounds(&b, probes, N_PROBES, N_ROUNDS);
+        bytes_after = mallinfo2().uordblks;
+        n_fds_after = count_fds();
+        for (unsigned i = 0; i < N_PROBES; i++)
+                (void) probe_free(probes[i]);
+        ASSERT(went_well);
+        ASSERT_EQ(n_fds_after, n_fds_before);
+        ASSERT_EQ(bytes_after, bytes_before);
+        ASSERT_EQ(count_time_wait(port), 0);
+}
+
+/* ---- the life of a probe ---- */
+
+TEST(done_is_never_called_from_within_start) {
+        const ProbeDefinition d = definition_for("/nonexistent/s", 0);
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        ASSERT(bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
+        ASSERT_EQ(probe_start(p, NULL), 0);
+        ASSERT_EQ(b.n_done, 0);
+        ASSERT(probe_in_flight(p));
+        ASSERT_EQ(probe_start(p, NULL), -EALREADY);
+        ASSERT(run_until(&b, 1));
+        ASSERT(!probe_in_flight(p));
+}
+
+static int count_turn(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents, void *userdata) {
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+TEST(a_probe_that_its_done_starts_anew_leaves_the_loop_to_others) {
+        const ProbeDefinition d = definition_for("/nonexistent/s", 0);
+        _cleanup_close_ int always_ready = eventfd(1, EFD_CLOEXEC);
+        unsigned n_turns = 0;
+        sd_event_source *other = NULL;
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        ASSERT(bench_init(&b, 4) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
+        ASSERT(sd_event_add_io(b.event, &other, always_ready, EPOLLIN, count_turn, &n_turns) >= 0);
+        b.n_restarts_left = 99;
+        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 100));
+        (void) sd_event_source_disable_unref(other);
+        ASSERT_EQ(b.n_done, 100);
+        ASSERT(n_turns >= 20);
+}
+
+TEST(a_probe_may_be_freed_by_its_done) {
+        static const Script script = { .answer = OK "Content-Length: 0\r\n\r\n" };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &script);
+        const ProbeDefinition answers = definition_for(path, 0), fails = definition_for("/nonexistent/s", 0);
+        _cleanup_bench_ Bench b = { 0 };
+        Probe *p, *q;
+
+        ASSERT(bench_init(&b, 1));
+        b.frees_probe = true;
+        ASSERT(probe_new(b.prober, &answers, on_done, &b, &p) == 0 && probe_start(p, NULL) == 0);
+        ASSERT(probe_new(b.prober, &fails, on_done, &b, &q) == 0 && probe_start(q, NULL) == 0);
+        ASSERT(run_until(&b, 2));
+}
+
+TEST(what_is_cancelled_or_freed_makes_room_and_is_not_heard_of) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 8);
+        const ProbeDefinition hangs = definition_for(path, 0), fails = definition_for("/nonexistent/s", 0);
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *running = NULL, *queued = NULL, *third = NULL;
+
+        ASSERT(listener >= 0 && bench_init(&b, 1));
+        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &running) == 0 && probe_start(running, NULL) == 0);
+        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &queued) == 0 && probe_start(queued, NULL) == 0);
+        ASSERT(probe_new(b.prober, &fails, on_done, &b, &third) == 0 && probe_start(third, NULL) == 0);
+        while (sd_event_run(b.event, 0) > 0)
+                ;
+        ASSERT_EQ(b.n_done, 0);
+        queued = probe_free(queued);
+        probe_cancel(running);
+        ASSERT(!probe_in_flight(running));
+        ASSERT(run_until(&b, 1));
+        ASSERT_STREQ(b.last.error, "no such socket");
+        ASSERT_EQ(b.n_done, 1);
+        probe_cancel(running); /* idle: nothing happens */
+        ASSERT_EQ(probe_start(running, NULL), 0);
+}
+
+TEST(probes_outlive_the_owner_of_their_prober) {
+        const ProbeDefinition d = definition_for("/nonexistent/s", 0);
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        ASSERT(bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
+        b.prober = prober_free(b.prober);
+        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 1));
+        ASSERT_STREQ(b.last.error, "no such socket");
+}
+
+TEST(a_definition_that_makes_no_request_is_refused) {
+        ProbeDefinition d = definition_for("/s", 0);
+        _cleanup_free_ char *expect = malloc(1026);
+        _cleanup_bench_ Bench b = { 0 };
+        Probe *p = NULL;
+
+        ASSERT(bench_init(&b, 1));
+        d.path = (char *) "/a b";
+        ASSERT_EQ(probe_new(b.prober, &d, on_done, &b, &p), -EINVAL);
+        memset(expect, 'x', 1025);
+        expect[1025] = '\0';
+        d.path = (char *) "/";
+        d.expect_body = expect;
+        ASSERT_EQ(probe_new(b.prober, &d, on_done, &b, &p), -E2BIG);
+        ASSERT_EQ(prober_new(b.event, 0, &(Prober *){ NULL }), -EINVAL);
+        ASSERT(!p);
+}
