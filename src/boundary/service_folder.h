@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The folders of a service: where its sockets are, and where its argument files are. Root makes folders here that a
+ * service's user owns, so every step is taken from an open parent and follows no link. */
+
+#include "core/service_definition.h"
+
+/* Makes $HERO_SOCKET_DIR/NAME, 0755, owned by the user and group of its first action that names a user. Ready when it
+ * is there already as a folder (the owner is put right). 0, -ENOTDIR, -ESRCH (no such user or group) or negative errno.
+ * Who a name is, is looked up, which may block, only when the folder is new or owned by another than it last was. */
+int service_folder_make(const ServiceDefinition *d);
+/* Removes it, if it is empty. */
+int service_folder_remove(const ServiceDefinition *d);
+
+/* The folder of the argument files of one service, 0755. */
+int service_folder_make_exec(const char *exec_dir, const char *service);
+int service_folder_remove_exec(const char *exec_dir, const char *service);
