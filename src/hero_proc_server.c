@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* hero_proc_server: options, the event loop, and what hangs together in it. Starts no process and holds no service: it
+ * may be killed at any time, and finds everything again. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "server/adoption.h"
+#include "server/bus_api.h"
+#include "server/bus_connection.h"
+#include "server/supervisor.h"
+
+typedef struct Server {
+        sd_event *event;
+        Supervisor *supervisor;
+        BusApi *api;
+        BusConnection *connection;
+} Server;
+
+typedef struct Paths {
+        char *socket_dir, *exec_dir, *store_path;
+        const char *shim;
+} Paths;
+
+static void paths_done(Paths *p) {
+        free(p->socket_dir);
+        free(p->exec_dir);
+        free(p->store_path);
+}
+
+static void server_done(Server *s) {
+        bus_connection_free(s->connection);
+        bus_api_free(s->api);
+        supervisor_free(s->supervisor);
+        sd_event_unref(s->event);
+}
+
+static int help(void) {
+        printf("hero_proc_server [OPTIONS]\n"
+               "\n"
+               "Supervises services as transient systemd units; org.hero.Proc1 on the bus.\n"
+               "\n"
+               "  --system           of the machine, on the system bus (default)\n"
+               "  --user             of the calling user, on the user's bus\n"
+               "  --socket-dir=DIR   where the services' sockets are (default: $HERO_SOCKET_DIR,\n"
+               "                     else /run/hero or $XDG_RUNTIME_DIR/hero)\n"
+               "  --state-dir=DIR    where hero_proc.db is (default: /var/lib/hero_proc, or\n"
+               "                     $XDG_STATE_HOME/hero_proc)\n"
+               "  --debug            log more\n"
+               "  -h, --help         this text\n"
+               "  --version          the version\n");
+        return 0;
+}
+
+static const char *environment(const char *name) {
+        const char *value = getenv(name);
+
+        return value && *value ? value : NULL;
+}
+
+static int user_paths(Paths *p, const char *socket_dir, const char *state_dir) {
+        const char *runtime = environment("XDG_RUNTIME_DIR"), *state = environment("XDG_STATE_HOME"),
+                   *home = environment("HOME");
+
+        if (!runtime || (!state && !home && !state_dir)) {
+                log_error("--user needs $XDG_RUNTIME_DIR, and $XDG_STATE_HOME or $HOME");
+                return -EINVAL;
+        }
+        if (socket_dir ? asprintf(&p->socket_dir, "%s", socket_dir) < 0
+                       : asprintf(&p->socket_dir, "%s/hero", runtime) < 0)
+                return -ENOMEM;
+        if (asprintf(&p->exec_dir, "%s/hero_proc/exec", runtime) < 0)
+                return -ENOMEM;
+        if (state_dir)
+                return asprintf(&p->store_path, "%s/hero_proc.db", state_dir) < 0 ? -ENOMEM : 0;
+        return asprintf(&p->store_path, "%s%s/hero_proc/hero_proc.db", state ? state : home,
+                        state ? "" : "/.local/state") < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+static int system_paths(Paths *p, const char *socket_dir, const char *state_dir) {
+        p->socket_dir = strdup(socket_dir ? socket_dir : "/run/hero");
+        p->exec_dir = strdup("/run/hero_proc/exec");
+        if (asprintf(&p->store_path, "%s/hero_proc.db", state_dir ? state_dir : "/var/lib/hero_proc") < 0)
+                p->store_path = NULL;
+        return p->socket_dir && p->exec_dir && p->store_path ? 0 : -ENOMEM;
+}
+
+static void on_name_claimed(bool ours, void *userdata) {
+        Server *s = userdata;
+        size_t n;
+
+        if (!ours) {
+                log_error("org.hero.Proc1 belongs to another hero_proc_server");
+                (void) sd_event_exit(s->event, EXIT_FAILURE);
+                return;
+        }
+        (void) supervisor_services(s->supervisor, &n);
+        (void) sd_notifyf(0, "READY=1\nSTATUS=%zu service%s", n, n == 1 ? "" : "s");
+}
+
+/* Everything has been compared with systemd. */
+static void on_synced(void *userdata) {
+        Server *s = userdata;
+
+        bus_api_claim_name(s->api, on_name_claimed, s);
+}
+
+static int on_bus(sd_bus *bus, void *userdata) {
+        Server *s = userdata;
+        int r = bus_api_set_bus(s->api, bus);
+
+        return r < 0 ? r : supervisor_set_bus(s->supervisor, bus);
+}
+
+static int add_signals(sd_event *event) {
+        static const int signals[] = { SIGTERM, SIGINT };
+        sigset_t mask;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i]);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* ends the loop with 0 */
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int run(const SupervisorOptions *options) {
+        _cleanup_(server_done) Server s = { 0 };
+        _cleanup_free_ char *message = NULL;
+        int r = sd_event_new(&s.event);
+
+        if (r >= 0)
+                r = add_signals(s.event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(s.event, 1);
+        if (r >= 0)
+                r = supervisor_new(s.event, options, &s.supervisor, &message);
+        if (r != 0 && r != 1) {
+                log_error("cannot start: %s", message ? message : strerror(r < 0 ? -r : EIO));
+                return EXIT_FAILURE;
+        }
+        adoption_set_ready(supervisor_adoption(s.supervisor), on_synced, &s);
+        r = bus_api_new(s.supervisor, &s.api);
+        if (r >= 0)
+                r = bus_connection_new(s.event, options->is_user, on_bus, &s, &s.connection);
+        if (r >= 0)
+                r = sd_event_loop(s.event);
+        if (r < 0)
+                log_error("the event loop failed: %s", strerror(-r));
+        (void) sd_notify(0, "STOPPING=1");
+        return r < 0 ? EXIT_FAILURE : r;
+}
+
+int main(int argc, char **argv) {
+        enum { OPT_USER = 256, OPT_SYSTEM, OPT_SOCKET_DIR, OPT_STATE_DIR, OPT_DEBUG, OPT_VERSION };
+        static const struct option options[] = {
+                { "user", no_argument, NULL, OPT_USER },
+                { "system", no_argument, NULL, OPT_SYSTEM },
+                { "socket-dir", required_argument, NULL, OPT_SOCKET_DIR },
+                { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+                { "debug", no_argument, NULL, OPT_DEBUG },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPT_VERSION },
+                { NULL, 0, NULL, 0 },
+        };
+        _cleanup_(paths_done) Paths paths = { .shim = HERO_PROC_BINDIR "/hero_proc_notify" };
+        const char *socket_dir = environment("HERO_SOCKET_DIR"), *state_dir = NULL;
+        bool is_user = false;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case OPT_USER:
+                case OPT_SYSTEM:
+                        is_user = c == OPT_USER;
+                        break;
+                case OPT_SOCKET_DIR:
+                        socket_dir = optarg;
+                        break;
+                case OPT_STATE_DIR:
+                        state_dir = optarg;
+                        break;
+                case OPT_DEBUG:
+                        log_set_max_level(LOG_DEBUG);
+                        break;
+                case OPT_VERSION:
+                        printf("hero_proc_server %s\n", HERO_PROC_VERSION);
+                        return 0;
+                case 'h':
+                        return help();
+                default:
+                        return 2;
+                }
+        if (optind < argc) {
+                log_error("%s: no arguments are taken, see --help", argv[optind]);
+                return 2;
+        }
+        /* Large answers and definitions come and go: their memory goes back to the kernel, and not on a list for later.
+         */
+        (void) mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+        (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+        /* Folders for services have to be open to their users; the store makes its own private. */
+        (void) umask(0022);
+        if ((is_user ? user_paths : system_paths)(&paths, socket_dir, state_dir) < 0)
+                return EXIT_FAILURE;
+        return run(&(SupervisorOptions){
+                .is_user = is_user,
+                .socket_dir = paths.socket_dir,
+                .exec_dir = paths.exec_dir,
+                .store_path = paths.store_path,
+                .shim = paths.shim,
+        });
+}

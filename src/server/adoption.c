@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/adoption.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "boundary/systemd_facts.h"
+#include "server/probing.h"
+#include "server/recovery.h"
+#include "server/service_tasks.h"
+#include "server/service_units.h"
+#include "server/sockets.h"
+
+struct Adoption {
+        Supervisor *supervisor;
+        bool done;       /* a pass was completed on this connection */
+        bool first_done; /* … or ever */
+        bool listing, list_again;
+        unsigned n_reads; /* of this pass, outstanding */
+        void (*ready)(void *userdata);
+        void *ready_userdata;
+};
+
+int adoption_new(Supervisor *s, Adoption **ret) {
+        Adoption *a = calloc(1, sizeof *a);
+
+        if (!a)
+                return -ENOMEM;
+        a->supervisor = s;
+        *ret = a;
+        return 0;
+}
+
+Adoption *adoption_free(Adoption *a) {
+        free(a);
+        return NULL;
+}
+
+bool adoption_is_done(const Adoption *a) {
+        return a->done;
+}
+
+void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userdata) {
+        a->ready = ready;
+        a->ready_userdata = userdata;
+}
+
+/* hero_proc is at work on the units itself: what they do now is its own doing. */
+static bool is_our_doing(const Service *s) {
+        return s->step != UNITS_SETTLED || s->rebuild || s->removing;
+}
+
+static UnitFacts *find(const char *unit, void *userdata) {
+        Adoption *a = userdata;
+        Service *s = supervisor_find_by_unit(a->supervisor, unit);
+        Action *action;
+
+        if (!s)
+                return NULL;
+        if (strstr(unit, ".slice"))
+                return &s->slice;
+        action = service_find_action_by_unit(s, unit);
+        return action ? &action->facts : NULL;
+}
+
+/* -- who stopped it, who started it -- */
+
+static void operator_stopped(Service *s, const char *unit) {
+        log_notice("%s: %s was stopped by an operator, and stays down until an operator starts it", s->definition->name,
+                   unit);
+        supervisor_save_wanted(s);
+}
+
+static void operator_stopped_all(Service *s, const char *unit) {
+        if (!service_wants_up(s))
+                return;
+        service_set_wanted(s, false);
+        operator_stopped(s, unit);
+}
+
+static void classify(const Adoption *adoption, Action *a) {
+        Service *s = a->service;
+        /* Not what is BACKOFF by grace: a oneshot that is stopped ends as "failed", which is no start. */
+        ActionPhase phase = action_judge(a, clock_monotonic_usec()).phase;
+
+        if (a->task != TASK_NONE || is_our_doing(s) || a->facts.job_id != 0 || !s->units_made ||
+            systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
+                return;
+        if (a->wanted && phase == ACTION_STOPPED) {
+                a->wanted = false;
+                operator_stopped(s, a->unit);
+                sockets_clean(s, (int) (a - s->actions));
+        } else if (!a->wanted && (phase == ACTION_UP || a->facts.active == UNIT_ACTIVATING)) {
+                a->wanted = true;
+                log_notice("%s: %s was started by an operator", s->definition->name, a->unit);
+                supervisor_save_wanted(s);
+        }
+}
+
+/* A stop that somebody asks systemd for while our own start still waits for another service: the stop came later. */
+static void yield_to_stop(Action *a) {
+        if (a->facts.active == UNIT_DEACTIVATING && a->facts.job_id != 0 && a->task != TASK_NONE && !a->task_issued &&
+            !is_our_doing(a->service))
+                a->task = TASK_NONE;
+}
+
+/* A start by somebody else counts from its first moment: otherwise it would be shown as "stopping" until it is up. */
+static void classify_start(Action *a) {
+        if (a->wanted || a->task != TASK_NONE || is_our_doing(a->service) || a->facts.active != UNIT_ACTIVATING)
+                return;
+        a->wanted = true;
+        log_notice("%s: %s was started by an operator", a->service->definition->name, a->unit);
+        supervisor_save_wanted(a->service);
+}
+
+/* A person who starts or restarts it by systemctl gets systemd's full number of tries again, as by hero_proc: else the
+ * sixth restart by hand within restart.window_ms would leave the service down. */
+static void grant_new_start_limit(const Adoption *adoption, const Action *a) {
+        if (a->facts.n_restarts == 0 && a->task == TASK_NONE && !is_our_doing(a->service))
+                (void) systemd_client_reset_failed(supervisor_systemd(adoption->supervisor), a->unit, NULL, NULL);
+}
+
+static void follow_invocation(const Adoption *adoption, Action *a) {
+        bool adopted = !adoption->first_done;
+
+        if (memcmp(a->known_invocation, a->facts.invocation, sizeof a->known_invocation) == 0)
+                return;
+        memcpy(a->known_invocation, a->facts.invocation, sizeof a->known_invocation);
+        (void) sockets_look(supervisor_sockets(adoption->supervisor), a->service);
+        sockets_reset(a->service, a);
+        probing_reset(a->service, a, adopted);
+        if (!adopted)
+                grant_new_start_limit(adoption, a);
+}
+
+/* A slice that stays loaded because a failed member pins it: only its going down is a stop, once; it says more later.
+ */
+static void slice_changed(const Adoption *adoption, Service *s) {
+        bool went_down = s->slice_was_active && s->slice.active == UNIT_INACTIVE && s->slice.job_id == 0;
+
+        if (s->slice.active == UNIT_ACTIVE)
+                s->slice_was_active = true;
+        if (!went_down)
+                return;
+        s->slice_was_active = false;
+        if (s->operation == OPERATION_NONE && !is_our_doing(s) &&
+            !systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
+                operator_stopped_all(s, "its slice");
+}
+
+static void changed(const char *unit, void *userdata) {
+        Adoption *adoption = userdata;
+        Service *s = supervisor_find_by_unit(adoption->supervisor, unit);
+        Action *a = s ? service_find_action_by_unit(s, unit) : NULL;
+
+        if (!s)
+                return;
+        if (a) {
+                a->facts_read = true;
+                follow_invocation(adoption, a);
+        }
+        if (adoption->done && a) {
+                yield_to_stop(a);
+                classify_start(a);
+                classify(adoption, a);
+        } else if (adoption->done) {
+                slice_changed(adoption, s);
+        }
+        /* A process that died took its listeners along: seen now, not at the next sweep. */
+        if (a && a->known_active == UNIT_ACTIVE && a->facts.active != UNIT_ACTIVE)
+                (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
+        if (a)
+                a->known_active = a->facts.active;
+        supervisor_mark(s);
+}
+
+/* Units that the anchor keeps are unloaded only when the whole slice was stopped. The anchor is put back, so that
+ * systemctl knows the units and an operator can start them again. */
+static void anchor_is_gone(const Adoption *adoption, Service *s) {
+        /* What could not be made, or was rolled back by systemd, was not stopped by anybody. */
+        if (is_our_doing(s) || !s->units_made ||
+            systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
+                return;
+        operator_stopped_all(s, "its slice");
+        service_units_rebuild(s);
+}
+
+static void unloaded(const char *unit, void *userdata) {
+        Adoption *adoption = userdata;
+        Service *s = supervisor_find_by_unit(adoption->supervisor, unit);
+        UnitFacts *facts = find(unit, userdata);
+
+        *facts = (UnitFacts){ .load = UNIT_NOT_LOADED };
+        if (adoption->done)
+                anchor_is_gone(adoption, s);
+        supervisor_mark(s);
+}
+
+/* -- the pass: list, compare, read what differs -- */
+
+static void start_pass(Adoption *a);
+
+static void judge_service(Adoption *a, Service *s, bool new_life) {
+        bool any_up = false, all_loaded = s->slice.load == UNIT_LOADED;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const UnitFacts *f = &s->actions[i].facts;
+
+                any_up = any_up || (f->active != UNIT_INACTIVE && f->active != UNIT_FAILED);
+                all_loaded = all_loaded && f->load != UNIT_NOT_LOADED;
+        }
+        s->units_made = s->units_made || all_loaded;
+        if (!a->first_done) {
+                s->slice_was_active = s->slice.load == UNIT_LOADED && s->slice.active_exit_usec > 0;
+                recovery_judge(s, all_loaded || any_up, new_life);
+        } else if (!all_loaded && !any_up) {
+                anchor_is_gone(a, s);
+                return;
+        }
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                classify(a, &s->actions[i]);
+        slice_changed(a, s);
+}
+
+static void finish_pass(Adoption *a) {
+        bool first = !a->first_done, new_life = first && recovery_begin(a->supervisor);
+        size_t n;
+        Service *const *services = supervisor_services(a->supervisor, &n);
+
+        for (size_t i = 0; i < n; i++) {
+                judge_service(a, services[i], new_life);
+                supervisor_mark(services[i]);
+        }
+        if (first)
+                recovery_end(a->supervisor, new_life);
+        a->done = a->first_done = true;
+        if (first && a->ready)
+                a->ready(a->ready_userdata);
+        if (a->list_again)
+                start_pass(a);
+}
+
+static void on_read(void *userdata, int r, const char *job_result, const char *text) {
+        Adoption *a = userdata;
+
+        (void) job_result;
+        (void) text;
+        if (r == -ECONNRESET)
+                return; /* unreachable() has begun again */
+        if (r == -ETIMEDOUT)
+                a->list_again = true;
+        if (a->n_reads > 0 && --a->n_reads == 0)
+                finish_pass(a);
+}
+
+static void set_unlisted(Service *s) {
+        s->slice.load = UNIT_NOT_LOADED;
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                s->actions[i].facts.load = UNIT_NOT_LOADED;
+}
+
+static bool differs(const UnitFacts *f, const UnitListed *u) {
+        return strcmp(f->sub_state, u->sub_state) != 0 || f->job_id != u->job_id ||
+               strcmp(unit_active_to_string(f->active), u->active_state) != 0;
+}
+
+static void compare(Adoption *a, const UnitListed *u) {
+        UnitFacts *facts = find(u->name, a);
+        Service *s = supervisor_find_by_unit(a->supervisor, u->name);
+        Action *action = s ? service_find_action_by_unit(s, u->name) : NULL;
+
+        if (!facts)
+                return;
+        facts->load = systemd_facts_load_state(u->load_state);
+        if (facts->load == UNIT_NOT_LOADED || ((!action || action->facts_read) && !differs(facts, u)))
+                return;
+        if (systemd_client_read(supervisor_systemd(a->supervisor), u->name, on_read, a) >= 0)
+                a->n_reads++;
+}
+
+static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_units) {
+        Adoption *a = userdata;
+        size_t n;
+        Service *const *services = supervisor_services(a->supervisor, &n);
+
+        a->listing = false;
+        if (r == -ETIMEDOUT)
+                start_pass(a); /* it was silent for as long as a call waits: ask again */
+        if (r < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (services[i]->step == UNITS_SETTLED)
+                        set_unlisted(services[i]);
+        a->n_reads = 1; /* held until all are asked, lest an early answer ends the pass */
+        for (size_t i = 0; i < n_units; i++)
+                compare(a, &units[i]);
+        for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < services[i]->definition->n_actions; j++) {
+                        Action *action = &services[i]->actions[j];
+
+                        if (action->facts.load == UNIT_NOT_LOADED && services[i]->step == UNITS_SETTLED)
+                                action->facts = (UnitFacts){ .load = UNIT_NOT_LOADED };
+                }
+        on_read(a, 0, NULL, NULL);
+}
+
+static void start_pass(Adoption *a) {
+        static const char *const patterns[] = { "hero-*", NULL };
+
+        a->list_again = a->listing || a->n_reads > 0;
+        if (a->list_again)
+                return;
+        a->listing = systemd_client_list(supervisor_systemd(a->supervisor), patterns, on_listed, a) >= 0;
+}
+
+static void resync(void *userdata) {
+        start_pass(userdata);
+}
+
+static void unreachable(void *userdata) {
+        Adoption *a = userdata;
+        size_t n;
+        Service *const *services = supervisor_services(a->supervisor, &n);
+
+        log_warning("systemd cannot be reached: nothing is claimed until it can");
+        a->done = a->listing = a->list_again = false;
+        a->n_reads = 0;
+        for (size_t i = 0; i < n; i++) {
+                service_units_interrupt(services[i]);
+                service_tasks_interrupt(services[i]);
+                for (size_t j = 0; j < services[i]->definition->n_actions; j++)
+                        services[i]->actions[j].facts_read = false;
+                supervisor_mark(services[i]);
+        }
+}
+
+const SystemdCallbacks *adoption_callbacks(void) {
+        static const SystemdCallbacks callbacks = {
+                .find = find,
+                .changed = changed,
+                .unloaded = unloaded,
+                .resync = resync,
+                .unreachable = unreachable,
+        };
+        return &callbacks;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Keeps what we know of units true to what systemd says: follows its signals, and lists, compares and reads what
+ * differs whenever signals may have been missed (first connection, daemon-reload, re-execution, a new bus). Tells an
+ * operator's stop or start from our own. On the first pass it adopts: nothing that runs is touched. */
+
+#include "boundary/systemd_client.h"
+#include "server/supervisor.h"
+
+typedef struct Adoption Adoption;
+
+int adoption_new(Supervisor *s, Adoption **ret);
+Adoption *adoption_free(Adoption *a);
+DEFINE_CLEANUP(Adoption *, adoption_free)
+
+const SystemdCallbacks *adoption_callbacks(void);
+
+/* Everything has been compared since the connection came up. */
+bool adoption_is_done(const Adoption *a);
+
+/* Called once, when the first comparison is complete; the server is of use from then on. */
+void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userdata);

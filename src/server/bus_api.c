@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/bus_api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/bus_arguments.h"
+#include "server/bus_authority.h"
+#include "server/bus_changes.h"
+#include "server/bus_service.h"
+#include "server/probing.h"
+#include "server/records.h"
+#include "server/service_json.h"
+#include "server/service_why.h"
+#include "server/sockets.h"
+
+#define API_NAME "org.hero.Proc1"
+#define API_PATH "/org/hero/Proc1"
+#define MANAGER_INTERFACE "org.hero.Proc1.Manager"
+
+struct BusApi {
+        BusContext context;
+        sd_bus *bus; /* borrowed; NULL: none */
+        sd_bus_slot *slots[5];
+        size_t n_slots;
+        void (*claimed)(bool ours, void *userdata); /* NULL: the name is not to be asked for yet */
+        void *claimed_userdata;
+};
+
+/* -- reading -- */
+
+static int list_services(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t n;
+        Service *const *services = supervisor_services(c->supervisor, &n);
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        (void) error;
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sssso)");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const Service *s = services[i];
+
+                r = sd_bus_message_append(
+                        reply, "(sssso)", s->definition->name, service_state_to_string(s->shown_state),
+                        reason_code_to_string(s->n_shown > 0 ? (ReasonCode) s->shown[0].code : REASON_NONE),
+                        service_wants_up(s) ? "up" : "down", s->path);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int get_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+        Service *s;
+        int r = sd_bus_message_read(m, "s", &name);
+
+        if (r >= 0)
+                r = bus_arguments_find_service(userdata, name, &s, error);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", s->path);
+}
+
+static int reply_json(sd_bus_message *m, struct json_object *json) {
+        const char *text =
+                json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+                     : NULL;
+        int r = text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
+
+        json_object_put(json);
+        return r;
+}
+
+static int get_status(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ Service **services = NULL;
+        _cleanup_free_ char *text = NULL;
+        uint64_t flags;
+        size_t n;
+        int r = bus_arguments_read_services(userdata, m, &services, &n, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(m, "t", &flags);
+        if (r >= 0)
+                r = bus_arguments_check_flags(flags, 0, error);
+        if (r < 0)
+                return r;
+        text = service_json_rows(services, n);
+        return text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
+}
+
+static int dump(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+
+        (void) error;
+        return reply_json(m, service_json_dump(c->supervisor));
+}
+
+/* Definitions stand in it whole, with the environment that services are given. */
+static int dump_if_allowed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        (void) error;
+        return bus_authority_require(m, dump, userdata);
+}
+
+static int why(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+        const char *name;
+        uint64_t flags;
+        Service *s;
+        int r = sd_bus_message_read(m, "st", &name, &flags);
+
+        if (r >= 0)
+                r = bus_arguments_check_flags(flags, 0, error);
+        if (r >= 0)
+                r = bus_arguments_find_service(c, name, &s, error);
+        return r < 0 ? r : reply_json(m, service_why_json(s));
+}
+
+static int history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+        const char *name;
+        uint64_t limit, flags;
+        Service *s;
+        int r = sd_bus_message_read(m, "stt", &name, &limit, &flags);
+
+        if (r >= 0)
+                r = bus_arguments_check_flags(flags, 0, error);
+        if (r >= 0)
+                r = bus_arguments_find_service(c, name, &s, error);
+        if (r < 0)
+                return r;
+        /* What happened this very moment belongs to it too. */
+        records_flush(supervisor_records(c->supervisor));
+        return reply_json(m, service_why_history(s, limit > UINT32_MAX ? UINT32_MAX : (unsigned) limit));
+}
+
+static int probe_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+        const char *name;
+        uint64_t flags;
+        Service *s;
+        int r = sd_bus_message_read(m, "st", &name, &flags);
+
+        if (r >= 0)
+                r = bus_arguments_check_flags(flags, 0, error);
+        if (r >= 0)
+                r = bus_arguments_find_service(c, name, &s, error);
+        if (r >= 0)
+                r = bus_arguments_check_room(c, m, WAIT_FOR_PROBES, error);
+        if (r >= 0)
+                r = bus_waiters_add(c->waiters, m, s, WAIT_FOR_PROBES);
+        if (r < 0)
+                return r;
+        (void) sockets_look(supervisor_sockets(c->supervisor), s);
+        probing_ask_now(s);
+        supervisor_mark(s);
+        return 1;
+}
+
+/* sd-bus's own check of unprivileged members asks the bus and waits: ours does not, so all are marked unprivileged. */
+#define METHOD(member, in, in_names, out, out_names, handler) \
+        SD_BUS_METHOD_WITH_NAMES(member, in, in_names, out, out_names, handler, SD_BUS_VTABLE_UNPRIVILEGED)
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        METHOD("ListServices", NULL, , "a(sssso)", SD_BUS_PARAM(services), list_services),
+        METHOD("GetService", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(service), get_service),
+        METHOD("GetStatus", "ast", SD_BUS_PARAM(names) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(status), get_status),
+        METHOD("ApplyDefinitions", "ast", SD_BUS_PARAM(definitions) SD_BUS_PARAM(flags), "a(ss)s",
+               SD_BUS_PARAM(changes) SD_BUS_PARAM(difference), bus_changes_dispatch),
+        METHOD("RemoveService", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , bus_changes_dispatch),
+        METHOD("StartService", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(state),
+               bus_changes_dispatch),
+        METHOD("StopService", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(state),
+               bus_changes_dispatch),
+        METHOD("RestartService", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(state),
+               bus_changes_dispatch),
+        METHOD("ResetFailed", "ast", SD_BUS_PARAM(names) SD_BUS_PARAM(flags), "a(sss)", SD_BUS_PARAM(outcomes),
+               bus_changes_dispatch),
+        METHOD("ProbeService", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(evidence),
+               probe_service),
+        METHOD("Why", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(explanation), why),
+        METHOD("History", "stt", SD_BUS_PARAM(name) SD_BUS_PARAM(limit) SD_BUS_PARAM(flags), "s",
+               SD_BUS_PARAM(transitions), history),
+        METHOD("Dump", NULL, , "s", SD_BUS_PARAM(dump), dump_if_allowed),
+        SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "ssss",
+                                 SD_BUS_PARAM(name) SD_BUS_PARAM(old) SD_BUS_PARAM(new) SD_BUS_PARAM(reason), 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* -- the observer -- */
+
+static bool names_hold(char *const *names, const char *name) {
+        for (; names && *names; names++)
+                if (strcmp(*names, name) == 0)
+                        return true;
+        return false;
+}
+
+/* Those that are being started and may have waited for just this: a state, or why it is so. */
+static void mark_dependents(const Supervisor *supervisor, const Service *changed) {
+        size_t n;
+        Service *const *services = supervisor_services(supervisor, &n);
+
+        for (size_t i = 0; i < n; i++) {
+                const ServiceDefinition *d = services[i]->definition;
+
+                if (services[i]->operation != OPERATION_NONE && (names_hold(d->requires, changed->definition->name) ||
+                                                                 names_hold(d->after, changed->definition->name)))
+                        supervisor_mark(services[i]);
+        }
+}
+
+static void on_state_changed(Service *s, ServiceState old, void *userdata) {
+        BusApi *api = userdata;
+
+        if (!api->bus)
+                return;
+        if (old != s->shown_state)
+                (void) sd_bus_emit_signal(
+                        api->bus, API_PATH, MANAGER_INTERFACE, "StateChanged", "ssss", s->definition->name,
+                        service_state_to_string(old), service_state_to_string(s->shown_state),
+                        reason_code_to_string(s->n_shown > 0 ? (ReasonCode) s->shown[0].code : REASON_NONE));
+        bus_service_emit_changed(api->bus, s);
+        mark_dependents(api->context.supervisor, s);
+}
+
+static void on_evaluated(Service *s, void *userdata) {
+        BusApi *api = userdata;
+
+        bus_waiters_service_evaluated(api->context.waiters, s);
+        resets_service_evaluated(api->context.resets, s);
+}
+
+static void on_added(Service *s, void *userdata) {
+        BusApi *api = userdata;
+
+        if (api->bus)
+                (void) sd_bus_emit_object_added(api->bus, s->path);
+}
+
+static void on_redefined(Service *s, void *userdata) {
+        const BusApi *api = userdata;
+
+        if (api->bus)
+                bus_service_emit_redefined(api->bus, s);
+}
+
+static void on_removed(Service *s, void *userdata) {
+        BusApi *api = userdata;
+
+        bus_waiters_service_removed(api->context.waiters, s);
+        resets_service_removed(api->context.resets, s);
+        if (api->bus)
+                (void) sd_bus_emit_object_removed(api->bus, s->path);
+}
+
+/* -- life -- */
+
+int bus_api_new(Supervisor *s, BusApi **ret) {
+        _cleanup_(bus_api_freep) BusApi *api = calloc(1, sizeof *api);
+        int r;
+
+        if (!api)
+                return -ENOMEM;
+        api->context.supervisor = s;
+        r = bus_waiters_new(&api->context.waiters);
+        if (r >= 0)
+                r = resets_new(s, &api->context.resets);
+        if (r < 0)
+                return r;
+        supervisor_set_observer(s, &(SupervisorObserver){
+                                           .state_changed = on_state_changed,
+                                           .evaluated = on_evaluated,
+                                           .added = on_added,
+                                           .redefined = on_redefined,
+                                           .removed = on_removed,
+                                           .userdata = api,
+                                   });
+        *ret = TAKE_PTR(api);
+        return 0;
+}
+
+static void drop_bus(BusApi *api) {
+        while (api->n_slots > 0)
+                sd_bus_slot_unref(api->slots[--api->n_slots]);
+        api->bus = NULL;
+        bus_waiters_drop_all(api->context.waiters);
+        resets_drop_all(api->context.resets);
+}
+
+BusApi *bus_api_free(BusApi *api) {
+        if (!api)
+                return NULL;
+        supervisor_set_observer(api->context.supervisor, &(SupervisorObserver){ 0 });
+        if (api->context.waiters && api->context.resets)
+                drop_bus(api);
+        bus_waiters_free(api->context.waiters);
+        resets_free(api->context.resets);
+        free(api);
+        return NULL;
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        BusApi *api = userdata;
+        uint32_t answer = 0;
+
+        (void) error;
+        if (!api->bus || sd_bus_is_open(api->bus) <= 0)
+                return 0; /* the connection is lost, and this is no answer of the bus's */
+        if (!sd_bus_message_is_method_error(m, NULL))
+                (void) sd_bus_message_read(m, "u", &answer);
+        /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER, _ALREADY_OWNER */
+        api->claimed(answer == 1 || answer == 4, api->claimed_userdata);
+        return 0;
+}
+
+static int request_name(BusApi *api) {
+        return sd_bus_request_name_async(api->bus, &api->slots[api->n_slots++], API_NAME, 0, on_name, api);
+}
+
+void bus_api_claim_name(BusApi *api, void (*claimed)(bool ours, void *userdata), void *userdata) {
+        bool is_first = !api->claimed;
+
+        api->claimed = claimed;
+        api->claimed_userdata = userdata;
+        if (is_first && api->bus)
+                (void) request_name(api); /* it fails with the connection, and the next one asks again */
+}
+
+int bus_api_set_bus(BusApi *api, sd_bus *bus) {
+        int r;
+
+        drop_bus(api);
+        if (!bus)
+                return 0;
+        api->bus = bus;
+        r = sd_bus_add_object_manager(bus, &api->slots[api->n_slots++], API_PATH);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(bus, &api->slots[api->n_slots++], API_PATH, MANAGER_INTERFACE,
+                                             manager_vtable, &api->context);
+        if (r >= 0)
+                r = bus_service_add_objects(bus, api->context.supervisor, &api->slots[api->n_slots],
+                                            &api->slots[api->n_slots + 1]);
+        api->n_slots += 2;
+        return r >= 0 && api->claimed ? request_name(api) : r;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+/* The handler of all members of the Manager that change something: asks who calls, then does it. userdata is a
+ * BusContext (bus_arguments.h) that outlives the connection. */
+int bus_changes_dispatch(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/evaluation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/observation.h"
+#include "server/probing.h"
+#include "server/records.h"
+#include "server/service_tasks.h"
+#include "server/service_units.h"
+#include "server/supervisor.h"
+
+static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        supervisor_mark(userdata);
+        return 0;
+}
+
+static void arm_recheck(Service *s, uint64_t at_usec) {
+        if (at_usec == USEC_NEVER) {
+                if (s->recheck)
+                        (void) sd_event_source_set_enabled(s->recheck, SD_EVENT_OFF);
+        } else if (!s->recheck) {
+                (void) sd_event_add_time(supervisor_event(s->supervisor), &s->recheck, CLOCK_MONOTONIC, at_usec,
+                                         USEC_PER_MSEC, on_recheck, s);
+        } else {
+                (void) sd_event_source_set_time(s->recheck, at_usec);
+                (void) sd_event_source_set_enabled(s->recheck, SD_EVENT_ONESHOT);
+        }
+}
+
+static bool same_as_shown(const Service *s, const ServiceDecision *d) {
+        return s->shown_state == d->state && s->shown_rule == d->rule && s->n_shown == d->n_reasons &&
+               memcmp(s->shown, d->reasons, d->n_reasons * sizeof d->reasons[0]) == 0;
+}
+
+static int show(Service *s, const ServiceDecision *d) {
+        Reason *reasons = malloc((d->n_reasons + 1) * sizeof *reasons);
+
+        if (!reasons)
+                return -ENOMEM;
+        memcpy(reasons, d->reasons, d->n_reasons * sizeof *reasons);
+        free(s->shown);
+        s->shown = reasons;
+        s->n_shown = d->n_reasons;
+        free(s->shown_text);
+        s->shown_text = d->n_reasons > 0 ? evaluation_reason_text(s, &d->reasons[0]) : NULL;
+        return 0;
+}
+
+static int severity(ServiceState state) {
+        return state == SERVICE_FAILED ? LOG_ERR : state == SERVICE_DEGRADED ? LOG_WARNING : LOG_INFO;
+}
+
+/* The first judgement after the server came up: what was so before, and still is, is no change. */
+static bool goes_on(Service *s, ServiceState state) {
+        uint64_t since_usec = s->remembered_since_realtime_usec;
+
+        if (since_usec == 0 || state == SERVICE_UNKNOWN)
+                return false;
+        s->remembered_since_realtime_usec = 0;
+        if (state != s->remembered_state)
+                return false;
+        s->state_since_realtime_usec = since_usec;
+        return true;
+}
+
+static void record_change(Service *s, ServiceState old, ReasonCode code) {
+        s->state_since_realtime_usec = clock_realtime_usec();
+        log_line(severity(s->shown_state), "%s: %s -> %s%s%s", s->definition->name, service_state_to_string(old),
+                 service_state_to_string(s->shown_state), s->shown_text ? ": " : "",
+                 s->shown_text ? s->shown_text : "");
+        records_add_transition(supervisor_records(s->supervisor), s, old, code);
+}
+
+static void publish(Service *s, const ServiceDecision *d) {
+        const SupervisorObserver *o = supervisor_observer(s->supervisor);
+        ServiceState old = s->shown_state;
+
+        if (show(s, d) < 0)
+                return; /* the next event tries again */
+        s->shown_rule = d->rule;
+        if (old != d->state) {
+                s->shown_state = d->state;
+                if (!goes_on(s, d->state))
+                        record_change(s, old, d->n_reasons > 0 ? (ReasonCode) d->reasons[0].code : REASON_NONE);
+        }
+        if (o->state_changed)
+                o->state_changed(s, old, o->userdata);
+}
+
+void evaluation_run(Service *s) {
+        const SupervisorObserver *o = supervisor_observer(s->supervisor);
+        ServiceDecision d;
+
+        if (supervisor_is_synced(s->supervisor) && !service_units_advance(s))
+                service_tasks_advance(s);
+        probing_follow(s);
+        d = observation_decide(s, clock_monotonic_usec());
+        arm_recheck(s, d.recheck_at_usec);
+        if (!same_as_shown(s, &d))
+                publish(s, &d);
+        if (o->evaluated)
+                o->evaluated(s, o->userdata);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/evaluation.h"
+#include "server/supervisor.h"
+
+/* The words behind each reason code. They are made when asked for, from the same evidence that was decided on. */
+
+static const char *dependency_name(const ServiceDefinition *d, size_t index) {
+        size_t n = 0;
+
+        for (char **name = d->requires; name && *name; name++, n++)
+                if (n == index)
+                        return *name;
+        for (char **name = d->after; name && *name; name++, n++)
+                if (n == index)
+                        return *name;
+        return "";
+}
+
+const char *evaluation_reason_subject(const Service *s, const Reason *reason) {
+        const ServiceDefinition *d = s->definition;
+
+        switch ((ReasonSubject) reason->subject) {
+        case SUBJECT_ACTION:
+                return d->actions[reason->index].name;
+        case SUBJECT_SOCKET:
+                return d->sockets[reason->index].path;
+        case SUBJECT_PROBE:
+                return d->probes[reason->index].name;
+        case SUBJECT_DEPENDENCY:
+                return dependency_name(d, reason->index);
+        case SUBJECT_SERVICE:
+                break;
+        }
+        return d->name;
+}
+
+static void say_how_it_ended(FILE *f, const Action *a) {
+        const UnitFacts *u = &a->facts;
+
+        if (u->exec_code == CLD_EXITED)
+                fprintf(f, "exited with status %d", u->exec_status);
+        else if (u->exec_code == CLD_KILLED || u->exec_code == CLD_DUMPED)
+                fprintf(f, "was killed by SIG%s%s", sigabbrev_np(u->exec_status) ? sigabbrev_np(u->exec_status) : "?",
+                        u->exec_code == CLD_DUMPED ? " and dumped core" : "");
+        else
+                fprintf(f, "died (%s)", unit_result_to_string(u->result));
+}
+
+static void say_retries(FILE *f, const Action *a) {
+        if (a->facts.n_restarts > 0)
+                fprintf(f, ", restarted %" PRIu32 " of %u times", a->facts.n_restarts,
+                        a->definition->restart.max_attempts);
+}
+
+static void say_exec_failed(FILE *f, const Action *a) {
+        static const struct {
+                int status;
+                const char *what;
+        } known[] = {
+                { 200, "working_dir cannot be entered" },
+                { 203, "cannot be executed" },
+                { 216, "no such group" },
+                { 217, "no such user" },
+                { 226, "its namespace cannot be set up" },
+                { 243, "a credential cannot be loaded" },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (known[i].status == a->facts.exec_status) {
+                        fprintf(f, "%s: %s (status %d)", a->definition->exec[0], known[i].what, known[i].status);
+                        return;
+                }
+        fprintf(f, "%s: could not be started (status %d)", a->definition->exec[0], a->facts.exec_status);
+}
+
+static void say_not_ready(FILE *f, const Action *a) {
+        if (a->facts.active == UNIT_ACTIVATING || a->facts.result != UNIT_RESULT_PROTOCOL) {
+                fprintf(f, "not ready yet (%s)", ready_kind_to_string(a->definition->ready));
+                if (a->facts.status_text[0])
+                        fprintf(f, ": %s", a->facts.status_text);
+        } else {
+                fprintf(f, "left before it was ready");
+        }
+}
+
+static void say_action(FILE *f, const Service *s, ReasonCode code, const Action *a) {
+        if (s->definition->n_actions > 1)
+                fprintf(f, "%s: ", a->definition->name);
+        switch ((int) code) {
+        case REASON_EXEC_FAILED:
+                say_exec_failed(f, a);
+                break;
+        case REASON_START_TIMEOUT:
+                fprintf(f, "not ready within %" PRIu64 " ms", a->definition->start_timeout_usec / USEC_PER_MSEC);
+                say_retries(f, a);
+                break;
+        case REASON_NOT_READY:
+                say_not_ready(f, a);
+                break;
+        case REASON_CRASH_LOOP:
+                say_how_it_ended(f, a);
+                fprintf(f, ", restarted %" PRIu32 " times in %" PRIu64 " s and given up", a->facts.n_restarts,
+                        a->definition->restart.window_usec / USEC_PER_SEC);
+                break;
+        case REASON_EXITED:
+                fprintf(f, "left with success while the service needs it");
+                break;
+        case REASON_STOPPED_BY_OPERATOR:
+                fprintf(f, "stopped by an operator");
+                break;
+        case REASON_ACTION_FAILED:
+                if (a->facts.load != UNIT_LOADED && a->facts.load != UNIT_NOT_LOADED)
+                        fprintf(f, "systemd cannot use its unit (see systemctl status %s)", a->unit);
+                else if (unit_facts_ever_started(&a->facts))
+                        say_how_it_ended(f, a);
+                else
+                        fprintf(f, "not started%s%s", s->fault ? ": " : "", s->fault ? s->fault : "");
+                break;
+        default:
+                fprintf(f, "process ");
+                say_how_it_ended(f, a);
+                say_retries(f, a);
+                break;
+        }
+}
+
+static void say_socket(FILE *f, ReasonCode code, const ServiceSocket *k) {
+        fprintf(f, "%s: ", k->definition->name);
+        switch ((int) code) {
+        case REASON_SOCKET_MISSING:
+                fprintf(f, "no such file");
+                break;
+        case REASON_SOCKET_NO_LISTENER:
+                fprintf(f, "the file is there, nobody listens");
+                break;
+        case REASON_SOCKET_UNLINKED:
+                fprintf(f, "the listener lives, but its file is gone: nobody can connect");
+                break;
+        case REASON_SOCKET_FOREIGN:
+                fprintf(f, "held by PID %" PRIu32 " of %s", k->listener_pid,
+                        k->listener_unit && k->listener_unit[0] ? k->listener_unit : "no unit");
+                break;
+        case REASON_SOCKET_NOT_ACCEPTING:
+                fprintf(f, "%" PRIu32 " connections wait, and none is accepted", k->seen.backlog);
+                break;
+        default:
+                fprintf(f, "cannot be seen from here");
+                break;
+        }
+}
+
+static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {
+        fprintf(f, "%s: ", p->definition->name);
+        if (code == REASON_NOT_READY) {
+                fprintf(f, "not answered yet");
+        } else if (code == REASON_STALE) {
+                fprintf(f, p->health.verdict == PROBE_VERDICT_PASSING ? "no answer for too long"
+                                                                      : "not asked since the server came back");
+        } else {
+                fprintf(f, "%s", p->error[0] ? p->error : "failed");
+                if (p->health.failures > 1)
+                        fprintf(f, " (%u times in a row)", p->health.failures);
+                return;
+        }
+        if (p->error[0])
+                fprintf(f, " (%s)", p->error);
+}
+
+static void say_service(FILE *f, const Service *s, ReasonCode code) {
+        switch ((int) code) {
+        case REASON_SYSTEMD_UNREACHABLE:
+                fprintf(f, "systemd cannot be asked at the moment");
+                break;
+        case REASON_STOPPED_BY_OPERATOR:
+                fprintf(f, s->definition->autostart ? "stopped by an operator" : "not started");
+                break;
+        case REASON_EXITED:
+                fprintf(f, "done");
+                break;
+        default:
+                fprintf(f, "%s", reason_code_to_string(code));
+                break;
+        }
+}
+
+char *evaluation_reason_text(const Service *s, const Reason *reason) {
+        ReasonCode code = (ReasonCode) reason->code;
+        char *text = NULL;
+        size_t n;
+        FILE *f = open_memstream(&text, &n);
+
+        if (!f)
+                return NULL;
+        switch ((ReasonSubject) reason->subject) {
+        case SUBJECT_ACTION:
+                say_action(f, s, code, &s->actions[reason->index]);
+                break;
+        case SUBJECT_SOCKET:
+                say_socket(f, code, &s->sockets[reason->index]);
+                break;
+        case SUBJECT_PROBE:
+                say_probe(f, code, &s->probes[reason->index]);
+                break;
+        case SUBJECT_DEPENDENCY: {
+                const Service *other = supervisor_find(s->supervisor, dependency_name(s->definition, reason->index));
+
+                fprintf(f, "%s %s, which is %s", code == REASON_WAITING_FOR ? "waiting for" : "needs",
+                        dependency_name(s->definition, reason->index),
+                        other ? service_state_to_string(other->shown_state) : "not defined");
+                break;
+        }
+        case SUBJECT_SERVICE:
+                say_service(f, s, code);
+                break;
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/observation.h"
+
+#include "base/clock.h"
+#include "server/sockets.h"
+#include "server/supervisor.h"
+
+/* For so long a full accept queue may be a burst that the service is working off. */
+#define QUEUE_FULL_PATIENCE_USEC (1 * USEC_PER_SEC)
+
+bool observation_in_motion(ServiceState state) {
+        return state == SERVICE_STARTING || state == SERVICE_STOPPING || state == SERVICE_RESTARTING;
+}
+
+/* It is to start and will not, for the sake of another one. */
+static bool lost_its_dependency(const Service *s) {
+        return s->shown_state == SERVICE_FAILED && s->n_shown > 0 && s->shown[0].code == REASON_DEPENDENCY_FAILED;
+}
+
+static bool is_done(const Service *s) {
+        return s->shown_state == SERVICE_STOPPED && s->n_shown > 0 && s->shown[0].code == REASON_EXITED;
+}
+
+/* `requires` gates on running (or done, for oneshots); `after` only waits while the other is on its way. */
+static DependencyState judge_dependency(const Service *s, const char *name, bool required) {
+        const Service *other = supervisor_find(s->supervisor, name);
+
+        if (!other)
+                return required ? DEPENDENCIES_FAILED : DEPENDENCIES_MET;
+        if (other->shown_state == SERVICE_RUNNING || is_done(other))
+                return DEPENDENCIES_MET;
+        /* Its operation goes on, in case that what it needs comes back. Until then this is a failure like others. */
+        if (lost_its_dependency(other))
+                return required ? DEPENDENCIES_FAILED : DEPENDENCIES_MET;
+        if (observation_in_motion(other->shown_state) || other->operation != OPERATION_NONE)
+                return other->shown_state == SERVICE_STOPPING && !required ? DEPENDENCIES_MET : DEPENDENCIES_AWAITED;
+        if (other->shown_state == SERVICE_UNKNOWN || other->shown_state == SERVICE_DEGRADED)
+                return required ? DEPENDENCIES_AWAITED : DEPENDENCIES_MET;
+        return required ? DEPENDENCIES_FAILED : DEPENDENCIES_MET;
+}
+
+DependencyState observation_dependencies(const Service *s, uint16_t *ret_which) {
+        const ServiceDefinition *d = s->definition;
+        DependencyState worst = DEPENDENCIES_MET;
+        uint16_t index = 0;
+
+        *ret_which = 0;
+        for (int required = 1; required >= 0; required--)
+                for (char **name = required ? d->requires : d->after; name && *name; name++, index++) {
+                        DependencyState state = judge_dependency(s, *name, required);
+
+                        if (state > worst) {
+                                worst = state;
+                                *ret_which = index;
+                        }
+                }
+        return worst;
+}
+
+static bool is_at_rest(const Service *s) {
+        return s->operation == OPERATION_NONE && !s->rebuild && s->step == UNITS_SETTLED &&
+               !observation_in_motion(s->shown_state);
+}
+
+/* A start that systemd was not told of yet, and that not only for want of a connection. */
+static bool holds_a_start_back(const Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const Action *a = &s->actions[i];
+
+                if ((a->task == TASK_START || a->task == TASK_RESTART) && !a->task_issued)
+                        return supervisor_is_synced(s->supervisor);
+        }
+        return false;
+}
+
+/* NULL where there is none of that name. */
+static const Service *dependency_at(const Service *s, uint16_t index) {
+        const ServiceDefinition *d = s->definition;
+
+        for (char **name = d->requires; name && *name; name++)
+                if (index-- == 0)
+                        return supervisor_find(s->supervisor, *name);
+        return supervisor_find(s->supervisor, d->after[index]);
+}
+
+bool observation_concerns(const Service *s, const Service *judged) {
+        return s == judged || (holds_a_start_back(s) && judged->shown_state != SERVICE_RUNNING &&
+                               (is_at_rest(judged) || lost_its_dependency(judged)));
+}
+
+bool observation_is_over(const Service *s) {
+        size_t n_left;
+
+        /* A circle is refused where definitions come in; should there be one, nobody in it will move. */
+        for ((void) supervisor_services(s->supervisor, &n_left); s && n_left > 0; n_left--) {
+                uint16_t which;
+
+                if (s->dirty)
+                        return false;
+                if (is_at_rest(s))
+                        return true;
+                if (!holds_a_start_back(s) || observation_dependencies(s, &which) == DEPENDENCIES_MET)
+                        return false;
+                s = dependency_at(s, which);
+        }
+        return true;
+}
+
+static void observe_action(const Service *s, const Action *a, uint64_t now_usec, ActionObservation *ret,
+                           uint64_t *recheck) {
+        ActionJudgement j = action_judge(a, now_usec);
+
+        *ret = (ActionObservation){
+                .phase = j.phase,
+                .failure = j.failure,
+                .is_oneshot = a->definition->kind == ACTION_KIND_ONESHOT,
+                .is_retry = j.is_retry,
+                .wanted = a->wanted,
+                .start_pending = a->task == TASK_START || a->task == TASK_RESTART,
+                .start_deadline_usec = action_start_deadline_usec(a),
+        };
+        (void) s;
+        if (j.recheck_at_usec < *recheck)
+                *recheck = j.recheck_at_usec;
+}
+
+static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_usec, uint64_t *recheck) {
+        static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
+                [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
+                [SOCKET_ALIVE] = SOCKET_EVIDENCE_ALIVE,
+                [SOCKET_MISSING] = SOCKET_EVIDENCE_MISSING,
+                [SOCKET_NO_LISTENER] = SOCKET_EVIDENCE_NO_LISTENER,
+                [SOCKET_UNLINKED] = SOCKET_EVIDENCE_UNLINKED,
+                [SOCKET_FOREIGN] = SOCKET_EVIDENCE_FOREIGN,
+                [SOCKET_NOT_ACCEPTING] = SOCKET_EVIDENCE_NOT_ACCEPTING,
+        };
+        SocketEvidence seen = evidence[socket->seen.state];
+
+        if (seen == SOCKET_EVIDENCE_NOT_ACCEPTING) {
+                uint64_t patience_usec = usec_add(socket->full_since_usec, QUEUE_FULL_PATIENCE_USEC);
+
+                if (now_usec < patience_usec) {
+                        seen = SOCKET_EVIDENCE_ALIVE;
+                        if (patience_usec < *recheck)
+                                *recheck = patience_usec;
+                }
+        }
+        if (socket->doubted_usec > 0 && seen != SOCKET_EVIDENCE_ALIVE) {
+                uint64_t settled_usec = usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC);
+
+                if (now_usec < settled_usec) {
+                        seen = SOCKET_EVIDENCE_ALIVE;
+                        if (settled_usec < *recheck)
+                                *recheck = settled_usec;
+                }
+        }
+        if (seen == SOCKET_EVIDENCE_ALIVE && socket->foreign)
+                return SOCKET_EVIDENCE_FOREIGN;
+        return seen;
+}
+
+ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
+        const ServiceDefinition *d = s->definition;
+        ActionObservation actions[DEFINITION_ACTIONS_MAX];
+        SocketObservation sockets[DEFINITION_SOCKETS_MAX];
+        ProbeObservation probes[DEFINITION_PROBES_MAX];
+        ServiceObservation seen = {
+                .systemd_readable = supervisor_is_synced(s->supervisor),
+                .operation = s->operation,
+                .actions = actions,
+                .n_actions = d->n_actions,
+                .sockets = sockets,
+                .n_sockets = d->n_sockets,
+                .probes = probes,
+                .n_probes = d->n_probes,
+        };
+        uint64_t recheck = USEC_NEVER;
+        ServiceDecision decision;
+
+        /* When the machine goes down everything is stopped, and nothing of it is a failure. */
+        if (systemd_client_is_shutting_down(supervisor_systemd(s->supervisor)))
+                seen.operation = OPERATION_STOP;
+        else if (s->operation == OPERATION_START || s->operation == OPERATION_RESTART)
+                seen.dependencies = observation_dependencies(s, &seen.dependency);
+        for (size_t i = 0; i < d->n_actions; i++)
+                observe_action(s, &s->actions[i], now_usec, &actions[i], &recheck);
+        for (size_t i = 0; i < d->n_sockets; i++)
+                sockets[i] = (SocketObservation){
+                        .evidence = socket_evidence(&s->sockets[i], now_usec, &recheck),
+                        .action = d->sockets[i].action,
+                        .seen_alive = s->sockets[i].seen_alive,
+                };
+        for (size_t i = 0; i < d->n_probes; i++)
+                probes[i] = (ProbeObservation){
+                        .verdict = s->probes[i].health.verdict,
+                        .role = d->probes[i].role,
+                        .action = s->probes[i].action,
+                        .stale_at_usec = probe_health_stale_at_usec(&s->probes[i].health, &d->probes[i]),
+                };
+        decision = service_status_decide(&seen, now_usec);
+        if (recheck < decision.recheck_at_usec)
+                decision.recheck_at_usec = recheck;
+        return decision;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/records.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define FLUSH_DELAY_USEC (50 * USEC_PER_MSEC)
+#define RETRY_DELAY_USEC (5 * USEC_PER_SEC)
+
+enum {
+        TRANSITIONS_OWED_MAX = 4096, /* beyond it the oldest are dropped: a full disk must not become a full memory */
+};
+
+typedef struct OwedTransition {
+        STAILQ_ENTRY(OwedTransition) entry;
+        uint64_t realtime_usec;
+        ServiceState old_state, new_state;
+        ReasonCode code;
+        char *text;
+        char name[]; /* of the service, which may be gone by then */
+} OwedTransition;
+
+typedef struct OwedWish {
+        STAILQ_ENTRY(OwedWish) entry;
+        const Service *service;
+} OwedWish;
+
+struct Records {
+        Store *store;
+        sd_event_source *timer;
+        STAILQ_HEAD(, OwedTransition) transitions;
+        STAILQ_HEAD(, OwedWish) wishes; /* services whose wanted or intention differs from the store's */
+        size_t n_transitions, n_wishes;
+        bool failing;
+};
+
+static int flush(Records *r);
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        (void) flush(userdata);
+        return 0;
+}
+
+int records_new(sd_event *event, Store *store, Records **ret) {
+        Records *r = calloc(1, sizeof *r);
+        int e;
+
+        if (!r)
+                return -ENOMEM;
+        r->store = store;
+        STAILQ_INIT(&r->transitions);
+        STAILQ_INIT(&r->wishes);
+        e = sd_event_add_time_relative(event, &r->timer, CLOCK_MONOTONIC, FLUSH_DELAY_USEC, 10 * USEC_PER_MSEC,
+                                       on_timer, r);
+        if (e < 0) {
+                free(r);
+                return e;
+        }
+        *ret = r;
+        return 0;
+}
+
+static void drop_transition(Records *r, OwedTransition *t) {
+        STAILQ_REMOVE(&r->transitions, t, OwedTransition, entry);
+        r->n_transitions--;
+        free(t->text);
+        free(t);
+}
+
+static void pop_transition(Records *r) {
+        drop_transition(r, STAILQ_FIRST(&r->transitions));
+}
+
+static void pop_wish(Records *r) {
+        OwedWish *w = STAILQ_FIRST(&r->wishes);
+
+        STAILQ_REMOVE_HEAD(&r->wishes, entry);
+        r->n_wishes--;
+        free(w);
+}
+
+Records *records_free(Records *r) {
+        if (!r)
+                return NULL;
+        (void) flush(r);
+        while (!STAILQ_EMPTY(&r->transitions))
+                pop_transition(r);
+        while (!STAILQ_EMPTY(&r->wishes))
+                pop_wish(r);
+        sd_event_source_disable_unref(r->timer);
+        free(r);
+        return NULL;
+}
+
+/* A flush that is due already is not put off by what comes after. */
+static void arm(Records *r, uint64_t delay_usec) {
+        int armed = SD_EVENT_OFF;
+
+        if (sd_event_source_get_enabled(r->timer, &armed) >= 0 && armed != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time_relative(r->timer, delay_usec);
+        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+/* Says once that the disk does not take writes, and once that it does again. */
+static void note_result(Records *r, int e) {
+        if (e != 0 && !r->failing)
+                log_error(
+                        "the store cannot be written (%s): services go on, what is to be remembered is kept in memory",
+                        e > 0 ? "disk full or read-only" : strerror(-e));
+        else if (e == 0 && r->failing)
+                log_notice("the store can be written again");
+        r->failing = e != 0;
+}
+
+static int write_wish(Records *r, const Service *s) {
+        _cleanup_free_ char *down = service_actions_down(s);
+        int e;
+
+        if (!down)
+                return -ENOMEM;
+        e = store_set_wanted(r->store, s->definition->name, service_wants_up(s), down);
+        return e != 0 ? e : store_set_intention(r->store, s->definition->name, s->intention);
+}
+
+static int write_all(Records *r) {
+        OwedTransition *t;
+        OwedWish *w;
+        int e = store_begin(r->store);
+
+        STAILQ_FOREACH(w, &r->wishes, entry)
+        if (e == 0)
+                e = write_wish(r, w->service);
+        STAILQ_FOREACH(t, &r->transitions, entry)
+        if (e == 0)
+                e = store_add_transition(r->store, t->name, t->realtime_usec, service_state_to_string(t->old_state),
+                                         service_state_to_string(t->new_state), reason_code_to_string(t->code),
+                                         t->text ? t->text : "");
+        if (e == 0)
+                e = store_commit(r->store);
+        if (e != 0)
+                store_rollback(r->store);
+        return e;
+}
+
+static int flush(Records *r) {
+        int e;
+
+        if (STAILQ_EMPTY(&r->transitions) && STAILQ_EMPTY(&r->wishes))
+                return 0;
+        e = write_all(r);
+        note_result(r, e);
+        if (e != 0) {
+                arm(r, RETRY_DELAY_USEC);
+                return e;
+        }
+        while (!STAILQ_EMPTY(&r->transitions))
+                pop_transition(r);
+        while (!STAILQ_EMPTY(&r->wishes))
+                pop_wish(r);
+        return 0;
+}
+
+void records_flush(Records *r) {
+        (void) flush(r);
+}
+
+static void owe_wish(Records *r, const Service *s) {
+        OwedWish *w;
+
+        STAILQ_FOREACH(w, &r->wishes, entry)
+        if (w->service == s)
+                return;
+        w = malloc(sizeof *w);
+        if (!w)
+                return;
+        w->service = s;
+        STAILQ_INSERT_TAIL(&r->wishes, w, entry);
+        r->n_wishes++;
+        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+}
+
+void records_owe_all(Records *r, Service *const *services, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                owe_wish(r, services[i]);
+}
+
+void records_save_wanted(Records *r, Service *s) {
+        int e = write_wish(r, s);
+
+        note_result(r, e);
+        if (e != 0)
+                owe_wish(r, s);
+}
+
+void records_save_intention(Records *r, Service *s, IntentionKind intention) {
+        if (s->intention == intention)
+                return;
+        s->intention = intention;
+        /* To have forgotten that something ended is harmless for a moment; to have forgotten what was begun is not. */
+        if (intention == INTENTION_NONE)
+                owe_wish(r, s);
+        else
+                records_save_wanted(r, s);
+}
+
+void records_add_transition(Records *r, const Service *s, ServiceState old, ReasonCode code) {
+        const char *name = s->definition->name;
+        OwedTransition *t = malloc(sizeof *t + strlen(name) + 1);
+
+        if (!t)
+                return;
+        *t = (OwedTransition){
+                .realtime_usec = s->state_since_realtime_usec,
+                .old_state = old,
+                .new_state = s->shown_state,
+                .code = code,
+                .text = s->shown_text ? strdup(s->shown_text) : NULL,
+        };
+        strcpy(t->name, name);
+        STAILQ_INSERT_TAIL(&r->transitions, t, entry);
+        if (++r->n_transitions > TRANSITIONS_OWED_MAX)
+                pop_transition(r);
+        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+}
+
+static void forget_wish(Records *r, const Service *s) {
+        OwedWish *w;
+
+        STAILQ_FOREACH(w, &r->wishes, entry)
+        if (w->service == s) {
+                STAILQ_REMOVE(&r->wishes, w, OwedWish, entry);
+                r->n_wishes--;
+                free(w);
+                return;
+        }
+}
+
+/* The store has no place for the history of a service that it does not know: one line of it would hold up all others.
+ */
+static void forget_transitions(Records *r, const char *name) {
+        OwedTransition *t = STAILQ_FIRST(&r->transitions), *next;
+
+        for (; t; t = next) {
+                next = STAILQ_NEXT(t, entry);
+                if (strcmp(t->name, name) == 0)
+                        drop_transition(r, t);
+        }
+}
+
+void records_forget(Records *r, const Service *s) {
+        forget_wish(r, s);
+        forget_transitions(r, s->definition->name);
+}
+
+bool records_is_writable(const Records *r, size_t *ret_n_owed) {
+        *ret_n_owed = r->n_transitions + r->n_wishes;
+        return !r->failing;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/recovery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/records.h"
+#include "server/service_tasks.h"
+#include "server/service_units.h"
+
+/* The life that units live: the kernel's boot, and the PID 1 or user manager in it. */
+typedef char ManagerLife[SD_ID128_STRING_MAX + 24];
+
+static int current_life(const Supervisor *s, ManagerLife ret) {
+        sd_id128_t boot;
+        char text[SD_ID128_STRING_MAX];
+        int r = sd_id128_get_boot(&boot);
+
+        if (r < 0)
+                return r;
+        (void) snprintf(ret, sizeof(ManagerLife), "%s %" PRIu64, sd_id128_to_string(boot, text),
+                        systemd_client_manager_start_usec(supervisor_systemd(s)));
+        return 0;
+}
+
+bool recovery_begin(Supervisor *s) {
+        _cleanup_free_ char *stored = NULL;
+        ManagerLife life;
+        bool new_life = current_life(s, life) >= 0 && store_get_boot_id(supervisor_store(s), &stored) == 0 &&
+                        strcmp(stored, life) != 0;
+
+        (void) store_begin(supervisor_store(s));
+        return new_life;
+}
+
+void recovery_end(Supervisor *s, bool new_life) {
+        ManagerLife life;
+        int r = 0;
+
+        if (new_life && current_life(s, life) >= 0)
+                r = store_set_boot_id(supervisor_store(s), life);
+        if (r == 0)
+                r = store_commit(supervisor_store(s));
+        if (r != 0) {
+                size_t n;
+                Service *const *services = supervisor_services(s, &n);
+
+                store_rollback(supervisor_store(s));
+                records_owe_all(supervisor_records(s), services, n);
+                log_warning("this boot cannot be written to the store: another server start would begin the boot anew");
+        }
+}
+
+static void after_reboot(Service *s) {
+        s->intention = INTENTION_NONE;
+        service_units_rebuild(s);
+        if (s->definition->autostart) {
+                service_tasks_start(s, false);
+        } else {
+                service_set_wanted(s, false);
+                supervisor_save_wanted(s);
+        }
+}
+
+/* A oneshot that has done its work since is done, and not to be done twice. */
+static bool is_to_start(const Action *a) {
+        return (a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED) &&
+               action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE;
+}
+
+/* Starts what is wanted and not up: it was begun, or it was stopped by us in order to be started again. */
+static void start_again(Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                Action *a = &s->actions[i];
+
+                if (a->wanted && (s->rebuild || is_to_start(a))) {
+                        a->task = TASK_START;
+                        a->by_operator = true;
+                        s->operation = OPERATION_START;
+                }
+        }
+}
+
+static void finish_intention(Service *s, bool units_there) {
+        log_notice("%s: what was begun before the server was lost is brought to its end", s->definition->name);
+        switch (s->intention) {
+        case INTENTION_REMOVE:
+                s->removing = true;
+                s->operation = OPERATION_STOP;
+                break;
+        case INTENTION_STOP:
+                if (!units_there)
+                        service_units_rebuild(s);
+                else
+                        service_tasks_stop(s);
+                break;
+        case INTENTION_REPLACE:
+                service_units_rebuild(s);
+                start_again(s);
+                break;
+        case INTENTION_START:
+        case INTENTION_RESTART:
+                if (!units_there)
+                        service_units_rebuild(s);
+                start_again(s);
+                break;
+        case INTENTION_NONE:
+        case _INTENTION_MAX:
+                break;
+        }
+        if (s->operation == OPERATION_NONE && !s->removing && !s->rebuild)
+                supervisor_save_intention(s, INTENTION_NONE);
+}
+
+void recovery_judge(Service *s, bool units_there, bool new_life) {
+        if (new_life) {
+                if (s->intention == INTENTION_REMOVE)
+                        finish_intention(s, units_there);
+                else if (units_there)
+                        return; /* a new store beside old units: adopt them */
+                else
+                        after_reboot(s);
+        } else if (s->intention != INTENTION_NONE) {
+                finish_intention(s, units_there);
+        } else if (!units_there) {
+                /* Nobody here began that: its slice was stopped while no server watched. */
+                if (service_wants_up(s))
+                        log_notice("%s: its slice was stopped by an operator while no server ran", s->definition->name);
+                service_set_wanted(s, false);
+                supervisor_save_wanted(s);
+                service_units_rebuild(s);
+        }
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+
+#include "base/clock.h"
+#include "server/probing.h"
+#include "server/supervisor.h"
+
+static int find_socket(const ServiceDefinition *d, const char *path) {
+        for (size_t i = 0; path && i < d->n_sockets; i++)
+                if (strcmp(d->sockets[i].path, path) == 0)
+                        return (int) i;
+        return -1;
+}
+
+static int make_probe(Service *s, size_t index, ServiceProbe *p) {
+        const ProbeDefinition *d = &s->definition->probes[index];
+
+        *p = (ServiceProbe){ .service = s, .definition = d, .socket = find_socket(s->definition, d->socket) };
+        /* A probe of a socket stands and falls with the action that holds the socket. */
+        p->action = d->action < 0 && p->socket >= 0 ? s->definition->sockets[p->socket].action : d->action;
+        return probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
+}
+
+static void free_parts(Service *s) {
+        for (size_t i = 0; s->actions && i < s->definition->n_actions; i++)
+                systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
+        for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
+                sd_event_source_disable_unref(s->probes[i].timer);
+                probe_free(s->probes[i].probe);
+        }
+        for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
+                free(s->sockets[i].listener_unit);
+        free(s->probes);
+        free(s->sockets);
+        free(s->actions);
+        s->probes = NULL;
+        s->sockets = NULL;
+        s->actions = NULL;
+}
+
+static int make_parts(Service *s) {
+        const ServiceDefinition *d = s->definition;
+        int r = 0;
+
+        s->actions = calloc(d->n_actions, sizeof *s->actions);
+        s->sockets = calloc(d->n_sockets + 1, sizeof *s->sockets);
+        s->probes = calloc(d->n_probes + 1, sizeof *s->probes);
+        if (!s->actions || !s->sockets || !s->probes)
+                return -ENOMEM;
+        for (size_t i = 0; i < d->n_actions; i++) {
+                s->actions[i] = (Action){ .service = s, .definition = &d->actions[i] };
+                unit_name_of_action(d, i, s->actions[i].unit);
+        }
+        for (size_t i = 0; i < d->n_sockets; i++)
+                s->sockets[i].definition = &d->sockets[i];
+        for (size_t i = 0; r >= 0 && i < d->n_probes; i++)
+                r = make_probe(s, i, &s->probes[i]);
+        return r;
+}
+
+static bool has_word(const char *words, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = words; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
+                if (strcspn(p, " ") == n && strncmp(p, word, n) == 0)
+                        return true;
+        return false;
+}
+
+int service_new(Supervisor *supervisor, ServiceDefinition *definition, bool wanted_up, const char *actions_down,
+                Service **ret) {
+        _cleanup_(service_freep) Service *s = calloc(1, sizeof *s);
+        int r;
+
+        if (!s) {
+                service_definition_free(definition);
+                return -ENOMEM;
+        }
+        s->supervisor = supervisor;
+        s->definition = definition;
+        s->shown_state = SERVICE_UNKNOWN;
+        s->state_since_realtime_usec = clock_realtime_usec();
+        r = sd_bus_path_encode("/org/hero/Proc1/service", definition->name, &s->path);
+        if (r < 0)
+                return r;
+        r = make_parts(s);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < definition->n_actions; i++)
+                s->actions[i].wanted = wanted_up && !has_word(actions_down, definition->actions[i].name);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Service *service_free(Service *s) {
+        if (!s)
+                return NULL;
+        free_parts(s);
+        systemd_client_forget(supervisor_systemd(s->supervisor), s);
+        sd_event_source_disable_unref(s->step_timer);
+        sd_event_source_disable_unref(s->recheck);
+        service_definition_free(s->definition);
+        free(s->path);
+        free(s->fault);
+        free(s->shown);
+        free(s->shown_text);
+        free(s);
+        return NULL;
+}
+
+int service_set_definition(Service *s, ServiceDefinition *definition) {
+        Service next = { .supervisor = s->supervisor, .definition = definition };
+        bool wanted = service_wants_up(s);
+        int r = make_parts(&next);
+
+        if (r < 0) {
+                free_parts(&next);
+                service_definition_free(definition);
+                return r;
+        }
+        for (size_t i = 0; i < definition->n_actions; i++) {
+                Action *new = &next.actions[i];
+                const Action *old = service_find_action_by_unit(s, new->unit);
+
+                new->service = s;
+                new->wanted = wanted;
+                if (!old)
+                        continue;
+                new->facts = old->facts;
+                new->known_active = old->known_active;
+                new->by_operator = old->by_operator;
+                /* Its call was forgotten with the old object: it is made again, which for a start or stop is nothing.
+                 */
+                new->task = old->task == TASK_RESTART && old->task_issued ? TASK_START : old->task;
+                new->facts_read = old->facts_read;
+                memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
+                new->wanted = old->wanted;
+        }
+        for (size_t i = 0; i < definition->n_probes; i++)
+                next.probes[i].service = s;
+
+        free_parts(s);
+        service_definition_free(s->definition);
+        s->definition = definition;
+        s->actions = next.actions;
+        s->sockets = next.sockets;
+        s->probes = next.probes;
+        /* What was shown points into the old definition. */
+        s->n_shown = 0;
+        free(TAKE_PTR(s->shown_text));
+        return 0;
+}
+
+Action *service_find_action(Service *s, const char *name) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (strcmp(s->definition->actions[i].name, name) == 0)
+                        return &s->actions[i];
+        return NULL;
+}
+
+Action *service_find_action_by_unit(Service *s, const char *unit) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (strcmp(s->actions[i].unit, unit) == 0)
+                        return &s->actions[i];
+        return NULL;
+}
+
+bool service_wants_up(const Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->actions[i].wanted)
+                        return true;
+        return false;
+}
+
+void service_set_wanted(Service *s, bool up) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                s->actions[i].wanted = up;
+}
+
+char *service_actions_down(const Service *s) {
+        char *words = NULL;
+        size_t n;
+        FILE *f = open_memstream(&words, &n);
+        bool any_up = service_wants_up(s);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (any_up && !s->actions[i].wanted)
+                        fprintf(f, "%s ", s->definition->actions[i].name);
+        if (fclose(f) != 0) {
+                free(words);
+                return NULL;
+        }
+        return words;
+}
+
+ActionPolicy action_policy(const Action *a) {
+        return (ActionPolicy){
+                .is_oneshot = a->definition->kind == ACTION_KIND_ONESHOT,
+                .restarts = a->definition->restart.policy != RESTART_NEVER,
+                .max_attempts = a->definition->restart.max_attempts,
+        };
+}
+
+ActionJudgement action_judge(const Action *a, uint64_t now_usec) {
+        ActionPolicy policy = action_policy(a);
+
+        return unit_facts_judge(&a->facts, &policy, now_usec);
+}
+
+uint64_t action_start_deadline_usec(const Action *a) {
+        if (a->facts.active != UNIT_ACTIVE && a->facts.active != UNIT_RELOADING)
+                return 0;
+        return usec_add(a->facts.exec_main_start_usec, a->definition->start_timeout_usec);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One supervised service in memory: its definition, the evidence of its parts, and what is under way. Evidence and
+ * wishes are kept, a status is not: `shown` is only what was last published, to tell changes by. */
+
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "boundary/http_prober.h"
+#include "boundary/socket_table.h"
+#include "boundary/store.h"
+#include "core/service_definition.h"
+#include "core/service_status.h"
+#include "core/unit_facts.h"
+#include "core/unit_names.h"
+
+typedef struct Supervisor Supervisor;
+typedef struct Service Service;
+
+/* What is still to be done with an action; at most one at a time. */
+typedef enum ActionTask { TASK_NONE, TASK_START, TASK_RESTART, TASK_STOP } ActionTask;
+
+typedef struct Action {
+        Service *service;
+        UnitActive known_active; /* as of the last signal: a death is a change, not a state */
+        const ActionDefinition *definition;
+        char unit[UNIT_NAME_MAX];
+        UnitFacts facts;
+        bool facts_read;              /* all of them, not only what a list says */
+        uint8_t known_invocation[16]; /* the one that its sockets and probes are judged for */
+        bool wanted;                  /* false: an operator took it down */
+        ActionTask task;
+        bool task_issued; /* systemd has been told; the job's end is awaited */
+        bool by_operator; /* the task is a person's wish: the start limit is reset first */
+} Action;
+
+typedef struct ServiceSocket {
+        const SocketDefinition *definition;
+        SocketSighting seen;
+        bool seen_alive; /* in this invocation */
+        bool foreign;
+        uint64_t doubted_usec;     /* monotonic: went bad under a process that counts as up, and systemd is being asked
+                                    * whether it still is; 0: no doubt */
+        uint64_t full_since_usec;  /* monotonic; 0: its queue has room */
+        uint64_t identified_inode; /* the inode whose listener is known */
+        uint32_t listener_pid;     /* 0: not known */
+        char *listener_unit;       /* NULL: not known */
+} ServiceSocket;
+
+typedef struct ServiceProbe {
+        Service *service;
+        const ProbeDefinition *definition;
+        int action; /* owner; -1: all actions together */
+        int socket; /* index of the declared socket it asks; -1: none of them */
+        Probe *probe;
+        ProbeHealth health;
+        sd_event_source *timer; /* the next start */
+        bool active;            /* its owner is up */
+        bool adopted;
+        uint64_t asked_usec;    /* monotonic: somebody wants an answer newer than this; 0: nobody */
+        uint64_t answered_usec; /* monotonic: when the probe began whose answer is the newest */
+        uint64_t latency_usec, checked_realtime_usec;
+        unsigned status;
+        char error[120];
+} ServiceProbe;
+
+/* The steps of taking units down and making them anew (service_units.c). */
+typedef enum UnitStep {
+        UNITS_SETTLED,
+        UNITS_STOPPING, /* the slice's stop job runs */
+        UNITS_CLEARING, /* what is left is listed, reset, stopped */
+        UNITS_CREATING,
+        UNITS_CHECKING, /* did each come out loaded? */
+} UnitStep;
+
+struct Service {
+        Supervisor *supervisor;
+        ServiceDefinition *definition;
+        char *path; /* of its D-Bus object */
+        UnitFacts slice;
+        Action *actions;
+        ServiceSocket *sockets;
+        ServiceProbe *probes;
+
+        ServiceOperation operation;
+        IntentionKind intention; /* as it stands in the store */
+        bool units_made;         /* they are, or were, known to systemd: their absence then is somebody's doing */
+        bool slice_was_active;
+        bool rebuild; /* its units are to be made anew */
+        bool removing;
+        UnitStep step;
+        unsigned n_step_calls; /* outstanding calls of this step */
+        unsigned n_clear_rounds;
+        uint64_t clear_since_usec;
+        sd_event_source *step_timer;
+        char *fault; /* why the units could not be made; NULL mostly */
+
+        ServiceState shown_state;
+        DecisionRule shown_rule;
+        size_t n_shown;
+        Reason *shown;
+        char *shown_text; /* of the leading reason, "" when none */
+        uint64_t state_since_realtime_usec;
+        ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
+        uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */
+        sd_event_source *recheck;
+
+        bool dirty;
+        STAILQ_ENTRY(Service) dirty_entry;
+};
+
+/* Takes `definition`. wanted_up goes to all actions but those named in actions_down (blank-separated, may be NULL). */
+int service_new(Supervisor *s, ServiceDefinition *definition, bool wanted_up, const char *actions_down, Service **ret);
+Service *service_free(Service *s);
+DEFINE_CLEANUP(Service *, service_free)
+
+/* Takes a new definition of the same name: what is known of actions that go on under the same unit name is kept. */
+int service_set_definition(Service *s, ServiceDefinition *definition);
+
+/* NULL when there is none of that name. */
+Action *service_find_action(Service *s, const char *name);
+Action *service_find_action_by_unit(Service *s, const char *unit);
+
+bool service_wants_up(const Service *s); /* at least one action is wanted */
+void service_set_wanted(Service *s, bool up);
+/* For store_set_wanted(): names of the actions that are down while others are wanted. To be freed. */
+char *service_actions_down(const Service *s);
+
+ActionPolicy action_policy(const Action *a);
+ActionJudgement action_judge(const Action *a, uint64_t now_usec);
+/* Until when its sockets and probes may still be coming up; 0 when it is not up. */
+uint64_t action_start_deadline_usec(const Action *a);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/evaluation.h"
+#include "server/records.h"
+
+static void add_string(struct json_object *o, const char *key, const char *value) {
+        json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void add_u64(struct json_object *o, const char *key, uint64_t value) {
+        json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static void invocation_to_string(const uint8_t id[16], char ret[33]) {
+        for (size_t i = 0; i < 16; i++)
+                (void) snprintf(ret + 2 * i, 3, "%02x", id[i]);
+}
+
+static struct json_object *json_of_action(const Action *a) {
+        struct json_object *o = json_object_new_object();
+        char invocation[33] = "";
+
+        if (unit_facts_ever_started(&a->facts))
+                invocation_to_string(a->facts.invocation, invocation);
+        add_string(o, "name", a->definition->name);
+        add_string(o, "unit", a->unit);
+        add_string(o, "active_state", unit_active_to_string(a->facts.active));
+        add_string(o, "sub_state", a->facts.sub_state);
+        add_string(o, "result", unit_result_to_string(a->facts.result));
+        add_u64(o, "main_pid", a->facts.main_pid);
+        add_string(o, "invocation_id", invocation);
+        add_u64(o, "n_restarts", a->facts.n_restarts);
+        add_string(o, "status_text", a->facts.status_text);
+        json_object_object_add(o, "wanted", json_object_new_string(a->wanted ? "up" : "down"));
+        return o;
+}
+
+static struct json_object *json_of_socket(const ServiceSocket *k) {
+        struct json_object *o = json_object_new_object();
+        SocketState state = k->seen.state == SOCKET_ALIVE && k->foreign ? SOCKET_FOREIGN : k->seen.state;
+
+        add_string(o, "path", k->definition->path);
+        add_string(o, "state", socket_state_to_string(state));
+        add_u64(o, "listener_pid", k->listener_pid);
+        add_string(o, "listener_unit", k->listener_unit ? k->listener_unit : "");
+        add_u64(o, "backlog", k->seen.backlog);
+        return o;
+}
+
+const char *service_json_probe_word(const ServiceProbe *p) {
+        return p->active ? probe_verdict_to_string(p->health.verdict) : "inactive";
+}
+
+static struct json_object *json_of_probe(const ServiceProbe *p) {
+        struct json_object *o = json_object_new_object();
+
+        add_string(o, "name", p->definition->name);
+        add_string(o, "state", service_json_probe_word(p));
+        add_u64(o, "failures", p->health.failures);
+        add_string(o, "last_error", p->error);
+        add_u64(o, "last_status", p->status);
+        add_u64(o, "latency_usec", p->latency_usec);
+        add_u64(o, "checked_usec", p->checked_realtime_usec);
+        return o;
+}
+
+struct json_object *service_json_reasons(const Service *s) {
+        struct json_object *reasons = json_object_new_array();
+
+        for (size_t i = 0; i < s->n_shown; i++) {
+                struct json_object *o = json_object_new_object();
+                _cleanup_free_ char *text = evaluation_reason_text(s, &s->shown[i]);
+
+                add_string(o, "code", reason_code_to_string((ReasonCode) s->shown[i].code));
+                add_string(o, "text", text ? text : "");
+                add_string(o, "subject", evaluation_reason_subject(s, &s->shown[i]));
+                json_object_array_add(reasons, o);
+        }
+        return reasons;
+}
+
+const char *service_json_ready_word(const Service *s) {
+        bool required = s->definition->require_ready;
+        bool ready = true;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const Action *a = &s->actions[i];
+
+                required = required || a->definition->ready != READY_EXEC;
+                ready = ready && (a->definition->ready == READY_EXEC || a->facts.active == UNIT_ACTIVE);
+        }
+        return !required ? "not-required" : ready ? "yes" : "no";
+}
+
+static void add_ready(struct json_object *o, const Service *s) {
+        const char *word = service_json_ready_word(s);
+
+        if (strcmp(word, "not-required") == 0)
+                json_object_object_add(o, "ready", NULL);
+        else
+                json_object_object_add(o, "ready", json_object_new_boolean(strcmp(word, "yes") == 0));
+}
+
+static void add_evidence(struct json_object *o, const Service *s) {
+        struct json_object *sockets = json_object_new_array(), *probes = json_object_new_array();
+
+        for (size_t i = 0; i < s->definition->n_sockets; i++)
+                json_object_array_add(sockets, json_of_socket(&s->sockets[i]));
+        for (size_t i = 0; i < s->definition->n_probes; i++)
+                json_object_array_add(probes, json_of_probe(&s->probes[i]));
+        json_object_object_add(o, "sockets", sockets);
+        json_object_object_add(o, "probes", probes);
+}
+
+struct json_object *service_json_evidence(const Service *s) {
+        struct json_object *o = json_object_new_object();
+
+        add_string(o, "name", s->definition->name);
+        add_evidence(o, s);
+        return o;
+}
+
+struct json_object *service_json_row(const Service *s) {
+        struct json_object *o = json_object_new_object(), *actions = json_object_new_array();
+
+        add_string(o, "name", s->definition->name);
+        add_string(o, "description", s->definition->description ? s->definition->description : "");
+        add_string(o, "state", service_state_to_string(s->shown_state));
+        add_string(o, "wanted", service_wants_up(s) ? "up" : "down");
+        add_u64(o, "since_usec", s->state_since_realtime_usec);
+        add_u64(o, "observed_usec", clock_realtime_usec());
+        add_ready(o, s);
+        json_object_object_add(o, "reasons", service_json_reasons(s));
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                json_object_array_add(actions, json_of_action(&s->actions[i]));
+        json_object_object_add(o, "actions", actions);
+        add_evidence(o, s);
+        return o;
+}
+
+char *service_json_rows(Service *const *services, size_t n) {
+        char *text = NULL;
+        size_t n_text;
+        FILE *f = open_memstream(&text, &n_text);
+
+        if (!f)
+                return NULL;
+        fputc('[', f);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *row = service_json_row(services[i]);
+
+                if (i > 0)
+                        fputc(',', f);
+                fputs(json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), f);
+                json_object_put(row);
+        }
+        fputc(']', f);
+        if (ferror(f) || fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+struct json_object *service_json_dump(const Supervisor *s) {
+        struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+        size_t n, n_owed;
+        Service *const *services = supervisor_services(s, &n);
+        bool writable = records_is_writable(supervisor_records(s), &n_owed);
+
+        add_string(o, "version", HERO_PROC_VERSION);
+        add_u64(o, "systemd_version", systemd_client_version(supervisor_systemd(s)));
+        json_object_object_add(o, "systemd_reachable",
+                               json_object_new_boolean(systemd_client_is_reachable(supervisor_systemd(s))));
+        json_object_object_add(o, "synced", json_object_new_boolean(supervisor_is_synced(s)));
+        json_object_object_add(o, "store_writable", json_object_new_boolean(writable));
+        add_u64(o, "store_owed", n_owed);
+        add_string(o, "socket_dir", supervisor_options(s)->socket_dir);
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *row = service_json_row(services[i]);
+
+                add_u64(row, "operation", services[i]->operation);
+                add_u64(row, "intention", services[i]->intention);
+                add_u64(row, "unit_step", services[i]->step);
+                add_string(row, "fault", services[i]->fault);
+                json_object_object_add(row, "definition", json_tokener_parse(services[i]->definition->text));
+                json_object_array_add(list, row);
+        }
+        json_object_object_add(o, "services", list);
+        return o;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service_tasks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "boundary/service_folder.h"
+#include "server/observation.h"
+#include "server/service_units.h"
+#include "server/sockets.h"
+#include "server/supervisor.h"
+
+/* A job may wait for others in PID 1's own queue before its timeout begins. */
+#define JOB_MARGIN_USEC (30 * USEC_PER_SEC)
+/* Where a oneshot may work for ever: what is lost on the way must be looked for at some time all the same. More than
+ * can be given in a definition. */
+#define JOB_TIMEOUT_MAX_USEC (48 * 3600 * USEC_PER_SEC)
+
+static bool is_down(const Action *a) {
+        return a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED;
+}
+
+static void set_task(Action *a, ActionTask task, bool by_operator) {
+        systemd_client_forget(supervisor_systemd(a->service->supervisor), a);
+        a->task = task;
+        a->task_issued = false;
+        a->by_operator = by_operator;
+}
+
+/* Units that could not be made, or were lost, are made before anything is started. What still runs is left alone. */
+static bool units_are_missing(const Service *s) {
+        /* In a slice that is down, to reset the last failed member would unload them all. */
+        bool missing = s->slice.load != UNIT_LOADED || s->slice.active != UNIT_ACTIVE;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                if (!is_down(&s->actions[i]))
+                        return false;
+                missing = missing || s->actions[i].facts.load != UNIT_LOADED;
+        }
+        return missing;
+}
+
+static void begin(Service *s, ServiceOperation operation, IntentionKind intention) {
+        s->operation = operation;
+        if (operation != OPERATION_STOP && !s->rebuild && s->step == UNITS_SETTLED && units_are_missing(s))
+                service_units_rebuild(s);
+        free(s->fault);
+        s->fault = NULL;
+        supervisor_save_wanted(s);
+        supervisor_save_intention(s, intention);
+        supervisor_mark(s);
+}
+
+/* Also what is on its way down, by our own stop or anybody's: a start takes the place of the stop's job. */
+static bool needs_start(const Action *a) {
+        if (a->task == TASK_STOP || a->facts.active == UNIT_DEACTIVATING)
+                return true;
+        return is_down(a) && (a->facts.job_id == 0 || a->facts.job_id == a->facts.stopping_job_id);
+}
+
+void service_tasks_start(Service *s, bool by_operator) {
+        service_set_wanted(s, true);
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->rebuild || needs_start(&s->actions[i]))
+                        set_task(&s->actions[i], TASK_START, by_operator);
+        begin(s, OPERATION_START, INTENTION_START);
+}
+
+void service_tasks_stop(Service *s) {
+        service_set_wanted(s, false);
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (!is_down(&s->actions[i]) || s->actions[i].facts.job_id != 0 || s->actions[i].task_issued)
+                        set_task(&s->actions[i], TASK_STOP, true);
+                else
+                        set_task(&s->actions[i], TASK_NONE, true);
+        begin(s, OPERATION_STOP, INTENTION_STOP);
+}
+
+void service_tasks_restart_some(Service *s, uint32_t actions) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (actions & (UINT32_C(1) << i)) {
+                        s->actions[i].wanted = true;
+                        set_task(&s->actions[i], TASK_RESTART, true);
+                }
+        begin(s, OPERATION_RESTART, INTENTION_RESTART);
+}
+
+void service_tasks_restart(Service *s) {
+        service_tasks_restart_some(s, UINT32_MAX);
+}
+
+static void on_task_done(void *userdata, int r, const char *job_result, const char *text) {
+        Action *a = userdata;
+        Service *s = a->service;
+        ActionTask task = a->task;
+
+        if (r == -ECONNRESET)
+                return; /* service_tasks_interrupt() */
+        a->task = TASK_NONE;
+        a->task_issued = false;
+        if (r < 0 && r != -ENOENT) {
+                log_warning("%s: %s: %s", a->unit, task == TASK_STOP ? "stop" : "start", text ? text : strerror(-r));
+                free(s->fault);
+                s->fault = text ? strdup(text) : NULL;
+        }
+        (void) job_result; /* of Type=exec it says nothing; the unit's own state does */
+        if (task == TASK_STOP)
+                sockets_clean(s, (int) (a - s->actions));
+        /* A signal may have been lost; what counts is what systemd says when asked. */
+        if (r == -ETIMEDOUT)
+                (void) systemd_client_read(supervisor_systemd(s->supervisor), a->unit, NULL, NULL);
+        supervisor_mark(s);
+}
+
+static void issue_start(Action *a) {
+        SystemdClient *systemd = supervisor_systemd(a->service->supervisor);
+        uint64_t timeout_usec = usec_add(a->definition->start_timeout_usec, a->definition->stop_timeout_usec);
+        int r = 0;
+
+        timeout_usec = usec_add(timeout_usec, JOB_MARGIN_USEC);
+        if (timeout_usec > JOB_TIMEOUT_MAX_USEC)
+                timeout_usec = JOB_TIMEOUT_MAX_USEC;
+        (void) service_folder_make(a->service->definition); /* /run may have been swept by hand */
+        if (a->by_operator && unit_facts_ever_started(&a->facts))
+                r = systemd_client_reset_failed(systemd, a->unit, NULL, NULL);
+        if (r >= 0 && a->task == TASK_START) {
+                sockets_clean(a->service, (int) (a - a->service->actions));
+                r = systemd_client_start(systemd, a->unit, timeout_usec, on_task_done, a);
+        } else if (r >= 0) {
+                r = systemd_client_restart(systemd, a->unit, timeout_usec, on_task_done, a);
+        }
+        a->task_issued = r >= 0;
+        if (r < 0 && r != -ENOTCONN)
+                on_task_done(a, r, NULL, NULL);
+}
+
+static void issue_stop(Action *a) {
+        int r = systemd_client_stop(supervisor_systemd(a->service->supervisor), a->unit,
+                                    usec_add(a->definition->stop_timeout_usec, JOB_MARGIN_USEC), on_task_done, a);
+
+        a->task_issued = r >= 0;
+        if (r < 0 && r != -ENOTCONN)
+                on_task_done(a, r, NULL, NULL);
+}
+
+static void end_operation(Service *s) {
+        s->operation = OPERATION_NONE;
+        /* Units that could not be made are tried again by the next server: nobody has stopped anything. */
+        if (s->intention != INTENTION_NONE && (s->units_made || !s->fault))
+                supervisor_save_intention(s, INTENTION_NONE);
+}
+
+void service_tasks_advance(Service *s) {
+        bool pending = false;
+        uint16_t which;
+        bool may_start = observation_dependencies(s, &which) == DEPENDENCIES_MET;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                Action *a = &s->actions[i];
+
+                if (a->task == TASK_STOP && !a->task_issued)
+                        issue_stop(a);
+                else if (a->task != TASK_NONE && !a->task_issued && may_start)
+                        issue_start(a);
+                pending = pending || a->task != TASK_NONE;
+        }
+        if (!pending && s->operation != OPERATION_NONE)
+                end_operation(s);
+}
+
+void service_tasks_interrupt(Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                Action *a = &s->actions[i];
+
+                /* It may have happened before the connection went: to start what is up is nothing, to restart it is
+                 * harm. */
+                if (a->task == TASK_RESTART && a->task_issued)
+                        a->task = TASK_START;
+                a->task_issued = false;
+        }
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service_why.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/evaluation.h"
+#include "server/service_json.h"
+#include "server/supervisor.h"
+
+static void add_text(struct json_object *array, const char *format, ...) _printf_(2, 3);
+
+static void add_text(struct json_object *array, const char *format, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof text, format, ap);
+        va_end(ap);
+        json_object_array_add(array, json_object_new_string(text));
+}
+
+static uint64_t to_realtime_usec(uint64_t monotonic_usec) {
+        uint64_t now_usec = clock_monotonic_usec(), real_usec = clock_realtime_usec();
+
+        return monotonic_usec > now_usec ? real_usec + (monotonic_usec - now_usec) : real_usec;
+}
+
+static void add_next(struct json_object *array, uint64_t at_usec, const char *before, const char *name,
+                     const char *after) {
+        struct json_object *o = json_object_new_object();
+        char text[256];
+
+        (void) snprintf(text, sizeof text, "%s%s%s", before, name, after);
+        json_object_object_add(o, "text", json_object_new_string(text));
+        json_object_object_add(o, "at_usec", json_object_new_uint64(at_usec));
+        json_object_array_add(array, o);
+}
+
+/* -- what has been tried -- */
+
+static struct json_object *json_of_tries(const Service *s) {
+        struct json_object *tries = json_object_new_array();
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const Action *a = &s->actions[i];
+
+                if (a->facts.n_restarts > 0)
+                        add_text(tries,
+                                 "systemd has restarted %s %" PRIu32 " time%s (it gives up at %u in %" PRIu64 " s)",
+                                 a->definition->name, a->facts.n_restarts, a->facts.n_restarts == 1 ? "" : "s",
+                                 a->definition->restart.max_attempts,
+                                 a->definition->restart.window_usec / USEC_PER_SEC);
+        }
+        if (s->fault)
+                add_text(tries, "%s", s->fault);
+        return tries;
+}
+
+/* -- what happens next -- */
+
+static void add_next_of_action(struct json_object *next, const Action *a, uint64_t now_usec) {
+        ActionJudgement j = action_judge(a, now_usec);
+
+        if (a->task == TASK_STOP)
+                add_next(next, 0, "", a->definition->name, " is being stopped");
+        else if (a->task != TASK_NONE && !a->task_issued)
+                add_next(next, 0, "", a->definition->name, " is started as soon as it may");
+        else if (j.phase == ACTION_STARTING)
+                add_next(next,
+                         to_realtime_usec(usec_add(a->facts.exec_main_start_usec, a->definition->start_timeout_usec)),
+                         "", a->definition->name, " has to be ready until then");
+        else if (j.phase == ACTION_BACKOFF)
+                add_next(next,
+                         to_realtime_usec(usec_add(a->facts.inactive_enter_usec, a->definition->restart.delay_usec)),
+                         "systemd restarts ", a->definition->name, "");
+}
+
+static struct json_object *json_of_next(const Service *s) {
+        struct json_object *next = json_object_new_array();
+
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                add_next_of_action(next, &s->actions[i], clock_monotonic_usec());
+        for (size_t i = 0; i < s->definition->n_probes; i++) {
+                const ServiceProbe *p = &s->probes[i];
+                uint64_t at_usec;
+
+                if (!p->active)
+                        continue;
+                if (probe_in_flight(p->probe) || !p->timer || sd_event_source_get_time(p->timer, &at_usec) < 0)
+                        add_next(next, 0, "probe ", p->definition->name, " is being asked");
+                else
+                        add_next(next, to_realtime_usec(at_usec), "probe ", p->definition->name, " is asked again");
+        }
+        return next;
+}
+
+/* -- what to do about it -- */
+
+/* What a person would type to ask what the probe asks. */
+static void add_probe_command(struct json_object *commands, const ProbeDefinition *p) {
+        char where[256];
+
+        if (p->type == PROBE_CONNECT)
+                return;
+        if (p->socket)
+                (void) snprintf(where, sizeof where, "--unix-socket %s http://localhost", p->socket);
+        else
+                (void) snprintf(where, sizeof where, "http://127.0.0.1:%u", p->port);
+        if (p->body)
+                add_text(commands, "curl -i -X %s --json '%s' %s%s", p->method, p->body, where, p->path);
+        else
+                add_text(commands, "curl -i %s%s", where, p->path);
+}
+
+static void add_command(struct json_object *commands, const Service *s, const Reason *reason) {
+        const char *name = s->definition->name, *subject = evaluation_reason_subject(s, reason);
+
+        switch ((ReasonSubject) reason->subject) {
+        case SUBJECT_PROBE:
+                add_probe_command(commands, &s->definition->probes[reason->index]);
+                break;
+        case SUBJECT_SOCKET:
+                add_text(commands, "ls -l %s", subject);
+                break;
+        case SUBJECT_DEPENDENCY:
+                add_text(commands, "hero_proc why %s", subject);
+                return;
+        case SUBJECT_ACTION:
+                if (reason->code == REASON_STOPPED_BY_OPERATOR)
+                        add_text(commands, "hero_proc start %s", name);
+                else
+                        add_text(commands, "systemctl status %s", s->actions[reason->index].unit);
+                break;
+        case SUBJECT_SERVICE:
+                if (reason->code == REASON_STOPPED_BY_OPERATOR || reason->code == REASON_EXITED)
+                        add_text(commands, "hero_proc start %s", name);
+                else
+                        add_text(commands, "systemctl is-system-running");
+                break;
+        }
+}
+
+static struct json_object *json_of_commands(const Service *s) {
+        struct json_object *commands = json_object_new_array();
+
+        for (size_t i = 0; i < s->n_shown; i++)
+                add_command(commands, s, &s->shown[i]);
+        if (s->shown_state == SERVICE_FAILED || s->shown_state == SERVICE_RESTARTING) {
+                add_text(commands, "hero_proc logs %s", s->definition->name);
+                add_text(commands, "hero_proc reset-failed %s", s->definition->name);
+        }
+        return commands;
+}
+
+static struct json_object *json_of_rule(const Service *s) {
+        struct json_object *rule = json_object_new_object();
+
+        json_object_object_add(rule, "number", json_object_new_int((int) s->shown_rule));
+        json_object_object_add(rule, "text", json_object_new_string(service_status_rule_text(s->shown_rule)));
+        return rule;
+}
+
+struct json_object *service_why_json(const Service *s) {
+        struct json_object *o = json_object_new_object();
+
+        if (!o)
+                return NULL;
+        json_object_object_add(o, "name", json_object_new_string(s->definition->name));
+        json_object_object_add(o, "state", json_object_new_string(service_state_to_string(s->shown_state)));
+        json_object_object_add(o, "wanted", json_object_new_string(service_wants_up(s) ? "up" : "down"));
+        json_object_object_add(o, "since_usec", json_object_new_uint64(s->state_since_realtime_usec));
+        json_object_object_add(o, "observed_usec", json_object_new_uint64(clock_realtime_usec()));
+        json_object_object_add(o, "rule", json_of_rule(s));
+        json_object_object_add(o, "reasons", service_json_reasons(s));
+        json_object_object_add(o, "tried", json_of_tries(s));
+        json_object_object_add(o, "next", json_of_next(s));
+        json_object_object_add(o, "commands", json_of_commands(s));
+        return o;
+}
+
+struct json_object *service_why_history(const Service *s, unsigned limit) {
+        struct json_object *list = json_object_new_array();
+        StoredTransition *rows = NULL;
+        size_t n = 0;
+
+        if (!list ||
+            store_load_transitions(supervisor_store(s->supervisor), s->definition->name, limit, &rows, &n) != 0)
+                n = 0;
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *o = json_object_new_object();
+
+                json_object_object_add(o, "at_usec", json_object_new_uint64(rows[i].realtime_usec));
+                json_object_object_add(o, "from", json_object_new_string(rows[i].old_state));
+                json_object_object_add(o, "to", json_object_new_string(rows[i].new_state));
+                json_object_object_add(o, "code", json_object_new_string(rows[i].reason_code));
+                json_object_object_add(o, "text", json_object_new_string(rows[i].reason_text));
+                json_object_array_add(list, o);
+        }
+        stored_transition_free_list(rows, n);
+        return list;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Keeps the sight of all declared sockets fresh: inotify tells of files, a sweep of the kernel's table tells of
+ * listeners that were closed while the file stayed, for which there is no event. */
+
+#include "server/service.h"
+
+typedef struct Sockets Sockets;
+
+int sockets_new(Supervisor *s, Sockets **ret);
+Sockets *sockets_free(Sockets *k);
+DEFINE_CLEANUP(Sockets *, sockets_free)
+
+SocketTable *sockets_table(const Sockets *k);
+
+/* The service's folders are watched from now on (until sockets_forget()). */
+void sockets_follow(Sockets *k, Service *service);
+void sockets_forget(Sockets *k, Service *service);
+
+/* Looks at the service's sockets on the spot, with a fresh picture of the kernel's table. True when anything changed.
+ */
+bool sockets_look(Sockets *k, Service *service);
+
+/* A socket went bad while its process counts as up: that may be the first sign of a stop, of which systemd's own word
+ * is still on its way. Until systemd has answered, or for this long, it is not called dead. */
+#define SOCKETS_DOUBT_USEC UINT64_C(50000)
+
+/* An owner has a new InvocationID (NULL: all): nothing has been seen alive yet. */
+void sockets_reset(Service *service, const Action *owner);
+
+/* Removes dead socket files and the ready file of `action`; of all for -1. Sockets of no action go along when every
+ * action is down. */
+void sockets_clean(Service *service, int action);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/supervisor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/adoption.h"
+#include "server/evaluation.h"
+#include "server/records.h"
+#include "server/sockets.h"
+
+enum {
+        PROBES_IN_FLIGHT_MAX = 64,
+        /* Evaluations wait until the bus has nothing more to tell, so that a burst of signals is judged once … */
+        EVALUATION_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
+};
+/* … but never longer than this. */
+#define EVALUATION_DELAY_MAX_USEC (10 * USEC_PER_MSEC)
+
+struct Supervisor {
+        SupervisorOptions options;
+        sd_event *event;
+        Store *store;
+        Records *records;
+        SystemdClient *systemd;
+        Prober *prober;
+        Sockets *sockets;
+        Adoption *adoption;
+        SupervisorObserver observer;
+        Service **services; /* sorted by name */
+        size_t n_services, n_allocated;
+        STAILQ_HEAD(, Service) dirty;
+        sd_event_source *evaluate;
+        uint64_t dirty_since_usec;
+};
+
+sd_event *supervisor_event(const Supervisor *s) {
+        return s->event;
+}
+
+Prober *supervisor_prober(const Supervisor *s) {
+        return s->prober;
+}
+
+SystemdClient *supervisor_systemd(const Supervisor *s) {
+        return s->systemd;
+}
+
+Store *supervisor_store(const Supervisor *s) {
+        return s->store;
+}
+
+Records *supervisor_records(const Supervisor *s) {
+        return s->records;
+}
+
+Sockets *supervisor_sockets(const Supervisor *s) {
+        return s->sockets;
+}
+
+Adoption *supervisor_adoption(const Supervisor *s) {
+        return s->adoption;
+}
+
+const SupervisorOptions *supervisor_options(const Supervisor *s) {
+        return &s->options;
+}
+
+const SupervisorObserver *supervisor_observer(const Supervisor *s) {
+        return &s->observer;
+}
+
+bool supervisor_is_synced(const Supervisor *s) {
+        return systemd_client_is_reachable(s->systemd) && adoption_is_done(s->adoption);
+}
+
+UnitPlanContext supervisor_plan_context(const Supervisor *s) {
+        return (UnitPlanContext){
+                .systemd_version = systemd_client_version(s->systemd),
+                .socket_dir = s->options.socket_dir,
+                .exec_dir = s->options.exec_dir,
+                .shim = s->options.shim,
+                .is_user = s->options.is_user,
+        };
+}
+
+/* -- the list of services -- */
+
+static size_t position(const Supervisor *s, const char *name) {
+        size_t low = 0, high = s->n_services;
+
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (strcmp(s->services[middle]->definition->name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+Service *const *supervisor_services(const Supervisor *s, size_t *ret_n) {
+        *ret_n = s->n_services;
+        return s->services;
+}
+
+Service *supervisor_find(const Supervisor *s, const char *name) {
+        size_t i = position(s, name);
+
+        return i < s->n_services && strcmp(s->services[i]->definition->name, name) == 0 ? s->services[i] : NULL;
+}
+
+Service *supervisor_find_by_unit(const Supervisor *s, const char *unit) {
+        char service[DEFINITION_NAME_MAX + 1], action[DEFINITION_NAME_MAX + 1];
+
+        return unit_name_parse(unit, service, action) ? supervisor_find(s, service) : NULL;
+}
+
+int supervisor_add(Supervisor *s, Service *service) {
+        size_t i = position(s, service->definition->name);
+
+        if (s->n_services == s->n_allocated) {
+                size_t n = s->n_allocated ? 2 * s->n_allocated : 16;
+                Service **larger = reallocarray(s->services, n, sizeof *larger);
+
+                if (!larger) {
+                        service_free(service);
+                        return -ENOMEM;
+                }
+                s->services = larger;
+                s->n_allocated = n;
+        }
+        memmove(&s->services[i + 1], &s->services[i], (s->n_services - i) * sizeof *s->services);
+        s->services[i] = service;
+        s->n_services++;
+        sockets_follow(s->sockets, service);
+        if (s->observer.added)
+                s->observer.added(service, s->observer.userdata);
+        supervisor_mark(service);
+        return 0;
+}
+
+void supervisor_drop(Supervisor *s, Service *service) {
+        size_t i = position(s, service->definition->name);
+        int r = store_remove_service(s->store, service->definition->name);
+
+        if (r != 0)
+                log_error("%s: cannot be taken out of the store: %s", service->definition->name,
+                          r < 0 ? strerror(-r) : "disk full or read-only");
+        if (s->observer.removed)
+                s->observer.removed(service, s->observer.userdata);
+        records_forget(s->records, service);
+        sockets_forget(s->sockets, service);
+        if (service->dirty)
+                STAILQ_REMOVE(&s->dirty, service, Service, dirty_entry);
+        memmove(&s->services[i], &s->services[i + 1], (s->n_services - i - 1) * sizeof *s->services);
+        s->n_services--;
+        service_free(service);
+}
+
+/* -- evaluation -- */
+
+static void evaluate_dirty(Supervisor *s) {
+        /* What is marked from here on is for the next turn: two services that wait for each other must not spin. */
+        STAILQ_HEAD(, Service) now = STAILQ_HEAD_INITIALIZER(now);
+
+        s->dirty_since_usec = 0;
+        STAILQ_CONCAT(&now, &s->dirty);
+        while (!STAILQ_EMPTY(&now)) {
+                Service *service = STAILQ_FIRST(&now);
+
+                STAILQ_REMOVE_HEAD(&now, dirty_entry);
+                service->dirty = false;
+                evaluation_run(service);
+        }
+}
+
+static int on_evaluate(sd_event_source *source, void *userdata) {
+        Supervisor *s = userdata;
+
+        evaluate_dirty(s);
+        if (STAILQ_EMPTY(&s->dirty))
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+}
+
+void supervisor_mark(Service *service) {
+        Supervisor *s = service->supervisor;
+        uint64_t now_usec = clock_monotonic_usec();
+
+        if (!service->dirty) {
+                service->dirty = true;
+                STAILQ_INSERT_TAIL(&s->dirty, service, dirty_entry);
+        }
+        if (s->dirty_since_usec == 0)
+                s->dirty_since_usec = now_usec;
+        /* A bus that never falls silent must not starve the judgement. */
+        if (now_usec - s->dirty_since_usec > EVALUATION_DELAY_MAX_USEC)
+                (void) sd_event_source_set_priority(s->evaluate, SD_EVENT_PRIORITY_IMPORTANT);
+        else
+                (void) sd_event_source_set_priority(s->evaluate, EVALUATION_PRIORITY);
+        (void) sd_event_source_set_enabled(s->evaluate, SD_EVENT_ON);
+}
+
+void supervisor_save_wanted(Service *service) {
+        records_save_wanted(service->supervisor->records, service);
+}
+
+void supervisor_save_intention(Service *service, IntentionKind intention) {
+        records_save_intention(service->supervisor->records, service, intention);
+}
+
+/* -- life -- */
+
+/* A state that goes on over a restart of the server goes on since when it began. */
+static void remember_state(Supervisor *s, Service *service) {
+        StoredTransition *last = NULL;
+        size_t n = 0;
+        ServiceState state;
+
+        if (store_load_transitions(s->store, service->definition->name, 1, &last, &n) == 0 && n == 1) {
+                state = service_state_from_string(last[0].new_state);
+                if ((int) state >= 0) {
+                        service->remembered_state = state;
+                        service->remembered_since_realtime_usec = last[0].realtime_usec;
+                }
+        }
+        stored_transition_free_list(last, n);
+}
+
+static int load_service(Supervisor *s, const StoredService *stored) {
+        _cleanup_free_ char *message = NULL;
+        ServiceDefinition **list = NULL;
+        Service *service;
+        size_t n = 0;
+        int r = service_definition_parse(stored->text, s->options.socket_dir, &list, &n, &message);
+
+        if (r != 0) {
+                /* An older server took it. It is left as it is: no word of it is lost, and its units run on. */
+                log_error("the stored definition of %s cannot be read and is left alone: %s", stored->name,
+                          r > 0 ? message : strerror(-r));
+                return r < 0 ? r : 0;
+        }
+        r = service_new(s, list[0], stored->wanted_up, stored->actions_down, &service);
+        list[0] = NULL;
+        service_definition_free_list(list, n);
+        if (r < 0)
+                return r;
+        service->intention = stored->intention;
+        remember_state(s, service);
+        return supervisor_add(s, service);
+}
+
+static int load_services(Supervisor *s) {
+        StoredService *stored = NULL;
+        size_t n = 0;
+        int r = store_load(s->store, &stored, &n);
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = load_service(s, &stored[i]);
+        stored_service_free_list(stored, n);
+        return r;
+}
+
+int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, char **reterr_message) {
+        _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->event = sd_event_ref(event);
+        s->options = *options;
+        STAILQ_INIT(&s->dirty);
+        r = store_open(options->store_path, &s->store, reterr_message);
+        if (r == 0)
+                r = records_new(event, s->store, &s->records);
+        if (r == 0)
+                r = adoption_new(s, &s->adoption);
+        if (r == 0)
+                r = systemd_client_new(event, adoption_callbacks(), s->adoption, &s->systemd);
+        if (r == 0)
+                r = prober_new(event, PROBES_IN_FLIGHT_MAX, &s->prober);
+        if (r == 0)
+                r = sockets_new(s, &s->sockets);
+        if (r == 0)
+                r = sd_event_add_defer(event, &s->evaluate, on_evaluate, s);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(s->evaluate, SD_EVENT_OFF);
+        if (r >= 0)
+                r = load_services(s);
+        if (r != 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Supervisor *supervisor_free(Supervisor *s) {
+        if (!s)
+                return NULL;
+        records_free(s->records);
+        while (s->n_services > 0)
+                service_free(s->services[--s->n_services]);
+        free(s->services);
+        sd_event_source_disable_unref(s->evaluate);
+        sockets_free(s->sockets);
+        prober_free(s->prober);
+        systemd_client_free(s->systemd);
+        adoption_free(s->adoption);
+        store_close(s->store);
+        sd_event_unref(s->event);
+        free(s);
+        return NULL;
+}
+
+void supervisor_set_observer(Supervisor *s, const SupervisorObserver *observer) {
+        s->observer = *observer;
+}
+
+int supervisor_set_bus(Supervisor *s, sd_bus *bus) {
+        if (bus)
+                return systemd_client_attach(s->systemd, bus);
+        systemd_client_detach(s->systemd);
+        return 0;
+}

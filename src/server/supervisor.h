@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The heart of the server: gathers evidence, decides, acts, publishes. It owns all services and everything they share.
+ */
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "boundary/store.h"
+#include "boundary/systemd_client.h"
+#include "core/unit_plan.h"
+#include "server/service.h"
+
+typedef struct SupervisorOptions {
+        bool is_user;
+        const char *socket_dir, *exec_dir, *store_path, *shim;
+} SupervisorOptions;
+
+/* Told of every change; bus_api implements it. */
+typedef struct SupervisorObserver {
+        void (*state_changed)(Service *service, ServiceState old, void *userdata);
+        /* It was judged, whether anything changed or not: those who wait for something look whether it has come. */
+        void (*evaluated)(Service *service, void *userdata);
+        void (*added)(Service *service, void *userdata);
+        void (*redefined)(Service *service, void *userdata);
+        void (*removed)(Service *service, void *userdata); /* about to be freed */
+        void *userdata;
+} SupervisorObserver;
+
+/* Opens the store and loads what is in it. *reterr_message: what is wrong with the store. */
+int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, char **reterr_message);
+Supervisor *supervisor_free(Supervisor *s);
+DEFINE_CLEANUP(Supervisor *, supervisor_free)
+
+void supervisor_set_observer(Supervisor *s, const SupervisorObserver *observer);
+/* A connection to the bus is up (again); NULL: it is gone. */
+int supervisor_set_bus(Supervisor *s, sd_bus *bus);
+
+/* Sorted by name. The list is valid until services are added or removed. */
+Service *const *supervisor_services(const Supervisor *s, size_t *ret_n);
+Service *supervisor_find(const Supervisor *s, const char *name);
+int supervisor_add(Supervisor *s, Service *service);   /* takes it */
+void supervisor_drop(Supervisor *s, Service *service); /* frees it */
+
+/* What they share. */
+sd_event *supervisor_event(const Supervisor *s);
+Prober *supervisor_prober(const Supervisor *s);
+SystemdClient *supervisor_systemd(const Supervisor *s);
+Store *supervisor_store(const Supervisor *s);
+struct Records *supervisor_records(const Supervisor *s);
+struct Sockets *supervisor_sockets(const Supervisor *s);
+struct Adoption *supervisor_adoption(const Supervisor *s);
+const SupervisorOptions *supervisor_options(const Supervisor *s);
+UnitPlanContext supervisor_plan_context(const Supervisor *s);
+const SupervisorObserver *supervisor_observer(const Supervisor *s);
+/* False until everything has been compared with systemd for the first time since the connection came up. */
+bool supervisor_is_synced(const Supervisor *s);
+/* The service whose units these are, when its facts are kept. */
+Service *supervisor_find_by_unit(const Supervisor *s, const char *unit);
+
+/* Has the service judged again, soon: once, however many things change in one turn of the loop. */
+void supervisor_mark(Service *service);
+/* Writes wanted to the store; a store that cannot be written is logged and goes on the list of what is owed. */
+void supervisor_save_wanted(Service *service);
+void supervisor_save_intention(Service *service, IntentionKind intention);
