@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* hero_proc's own D-Bus API as a client sees it: a function a member of org.hero.Proc1.Manager. What they return in
+ * common stands in hero_proc_connection.h. Must not print, and must not know verbs or exit codes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "boundary/hero_proc_connection.h"
+
+enum {
+        HERO_PROC_FLAG_NO_BLOCK = 1,
+        HERO_PROC_FLAG_DRY_RUN = 2,
+        HERO_PROC_FLAG_FORCE = 4,
+        HERO_PROC_FLAG_PRUNE = 8,
+
+        /* dbus-daemon allows a connection 128 pending replies. */
+        HERO_PROC_CALLS_IN_FLIGHT_MAX = 32,
+};
+
+/* `names` is NULL-terminated, and NULL or empty means all services. */
+int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message);
+int hero_proc_client_why(HeroProcConnection *c, const char *name, char **ret_json, char **reterr_message);
+/* The newest `limit` transitions. */
+int hero_proc_client_history(HeroProcConnection *c, const char *name, uint64_t limit, char **ret_json,
+                             char **reterr_message);
+int hero_proc_client_dump(HeroProcConnection *c, char **ret_json, char **reterr_message);
+/* NULL-terminated, to be freed with hero_proc_client_free_names(). */
+int hero_proc_client_list_names(HeroProcConnection *c, char ***ret, char **reterr_message);
+char **hero_proc_client_free_names(char **names);
+DEFINE_CLEANUP(char **, hero_proc_client_free_names)
+
+/* What was done to one service. */
+typedef struct ServiceResult {
+        char *service;
+        char *outcome; /* e.g. "created", "left-alone" */
+        char *reason;  /* NULL where the call gives none */
+} ServiceResult;
+
+typedef struct ServiceResults {
+        ServiceResult *items;
+        size_t n;
+        char *difference; /* of apply; else NULL */
+} ServiceResults;
+
+void service_results_done(ServiceResults *results);
+
+/* `texts` holds `n` JSON texts, each one service or an array of services. */
+int hero_proc_client_apply(HeroProcConnection *c, char *const *texts, size_t n, uint64_t flags, uint64_t timeout_usec,
+                           ServiceResults *ret, char **reterr_message);
+int hero_proc_client_reset_failed(HeroProcConnection *c, char *const *names, uint64_t flags, uint64_t timeout_usec,
+                                  ServiceResults *ret, char **reterr_message);
+
+typedef enum ServiceChange {
+        SERVICE_CHANGE_START,
+        SERVICE_CHANGE_STOP,
+        SERVICE_CHANGE_RESTART,
+        SERVICE_CHANGE_REMOVE,
+        _SERVICE_CHANGE_MAX,
+} ServiceChange;
+
+/* One service of hero_proc_client_change(); all but `name` is filled in there and freed by service_change_call_done().
+ */
+typedef struct ServiceChangeCall {
+        const char *name;
+        int r;         /* as of the functions here */
+        char *state;   /* reached; NULL on error, "" for a removal */
+        char *message; /* on error */
+        bool answered;
+} ServiceChangeCall;
+
+void service_change_call_done(ServiceChangeCall *call);
+
+/* Makes the change to all services at the same time, since one of them may have to wait for another, and returns once
+ * each has its answer or the time is up. `answered` may be read by the observer meanwhile. -ENOMEM, else 0. */
+int hero_proc_client_change(HeroProcConnection *c, ServiceChange change, ServiceChangeCall *calls, size_t n,
+                            uint64_t flags, uint64_t timeout_usec);

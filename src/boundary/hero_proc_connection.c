@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/hero_proc_connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/outcome.h"
+
+#define PROC1_SERVICE "org.hero.Proc1"
+#define PROC1_PATH "/org/hero/Proc1"
+#define PROC1_MANAGER "org.hero.Proc1.Manager"
+
+enum {
+        /* For calls that the server answers from what it knows. */
+        PROMPT_TIMEOUT_SEC = 25,
+};
+
+#define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
+
+struct HeroProcConnection {
+        sd_bus *bus;
+        HeroProcObserver observer;
+        void *observer_userdata;
+        sd_bus_slot *state_slot, *owner_slot;
+};
+
+/* Connection */
+
+int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret) {
+        HeroProcConnection *c = calloc(1, sizeof *c);
+
+        if (!c)
+                return -ENOMEM;
+        c->bus = sd_bus_ref(bus);
+        *ret = c;
+        return 0;
+}
+
+static int bus_open(const HeroProcTarget *target, sd_bus **ret) {
+        if (target->host)
+                return sd_bus_open_system_remote(ret, target->host);
+        if (target->machine)
+                return target->is_user ? sd_bus_open_user_machine(ret, target->machine)
+                                       : sd_bus_open_system_machine(ret, target->machine);
+        return target->is_user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
+}
+
+int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection **ret, char **reterr_message) {
+        sd_bus *bus = NULL;
+        int r;
+
+        r = bus_open(target, &bus);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                if (asprintf(reterr_message, "cannot connect to the %s bus: %s", target->is_user ? "user" : "system",
+                             r == -ENOMEDIUM ? "$DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR are not set"
+                                             : strerror(-r)) < 0)
+                        return -ENOMEM;
+                return HERO_E_SERVER_UNREACHABLE;
+        }
+        r = hero_proc_connection_attach(bus, ret);
+        sd_bus_unref(bus);
+        return r;
+}
+
+HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
+        if (!c)
+                return NULL;
+        sd_bus_slot_unref(c->state_slot);
+        sd_bus_slot_unref(c->owner_slot);
+        sd_bus_flush_close_unref(c->bus);
+        free(c);
+        return NULL;
+}
+
+/* Errors */
+
+int hero_proc_connection_fail(int r, const char *text, char **reterr_message) {
+        char *copy = strdup(text);
+
+        if (!copy)
+                return -ENOMEM;
+        *reterr_message = copy;
+        return r;
+}
+
+static bool starts_with(const char *s, const char *prefix) {
+        return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* The bus starts the server on demand, with systemd's help. What either has to say when that fails bears its own name.
+ */
+static bool is_activation_failure(const char *name) {
+        return starts_with(name, "org.freedesktop.DBus.Error.Spawn.") ||
+               strcmp(name, "org.freedesktop.DBus.Error.TimedOut") == 0 ||
+               (starts_with(name, "org.freedesktop.") && !starts_with(name, "org.freedesktop.DBus."));
+}
+
+int hero_proc_connection_fail_with_error(const sd_bus_error *e, char **reterr_message) {
+        const char *text = e->message && *e->message ? e->message : e->name;
+        int outcome = outcome_from_dbus_name(e->name);
+
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) || is_activation_failure(e->name))
+                return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server is not running",
+                                                 reterr_message);
+        if (outcome == HERO_E_SERVER_UNREACHABLE)
+                return hero_proc_connection_fail(outcome, "hero_proc_server left without an answer", reterr_message);
+        return hero_proc_connection_fail(outcome > 0 ? outcome : -EIO, text, reterr_message);
+}
+
+/* A negative errno of sd-bus itself: mostly a connection that broke. */
+int hero_proc_connection_fail_with_errno(int r, char **reterr_message) {
+        if (r == -ENOMEM)
+                return r;
+        if (r == -ETIMEDOUT)
+                return hero_proc_connection_fail(r, "timed out", reterr_message);
+        if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN || r == -ECONNREFUSED || r == -ENOENT)
+                return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "lost the connection to the bus",
+                                                 reterr_message);
+        return hero_proc_connection_fail(r, strerror(-r), reterr_message);
+}
+
+/* Calls: always asynchronous underneath, so that signals get through while an answer is awaited. */
+
+void pending_call_done(PendingCall *p) {
+        p->slot = sd_bus_slot_unref(p->slot);
+        p->reply = sd_bus_message_unref(p->reply);
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *reterr _unused_) {
+        PendingCall *p = userdata;
+
+        p->reply = sd_bus_message_ref(reply);
+        *p->answered = true;
+        return 1;
+}
+
+int hero_proc_connection_send(HeroProcConnection *c, sd_bus_message *call, PendingCall *p) {
+        /* UINT64_MAX: deadlines are kept here, where a time-out can be told from a server that left. */
+        return sd_bus_call_async(c->bus, &p->slot, call, on_reply, p, UINT64_MAX);
+}
+
+int hero_proc_connection_turn(HeroProcConnection *c, uint64_t deadline_usec) {
+        uint64_t now;
+        int r;
+
+        r = sd_bus_process(c->bus, NULL);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        now = clock_monotonic_usec();
+        if (now >= deadline_usec)
+                return -ETIMEDOUT;
+        r = sd_bus_wait(c->bus, deadline_usec == USEC_NEVER ? UINT64_MAX : deadline_usec - now);
+        return r < 0 && r != -EINTR ? r : 0;
+}
+
+int hero_proc_connection_call(HeroProcConnection *c, sd_bus_message *call, uint64_t timeout_usec,
+                              sd_bus_message **ret_reply, char **reterr_message) {
+        uint64_t deadline = usec_add(clock_monotonic_usec(), timeout_usec);
+        bool answered = false;
+        PendingCall p _cleanup_(pending_call_done) = { .answered = &answered };
+        int r;
+
+        r = hero_proc_connection_send(c, call, &p);
+        while (r >= 0 && !answered)
+                r = hero_proc_connection_turn(c, deadline);
+        if (!answered)
+                return hero_proc_connection_fail_with_errno(r, reterr_message);
+        if (sd_bus_message_is_method_error(p.reply, NULL))
+                return hero_proc_connection_fail_with_error(sd_bus_message_get_error(p.reply), reterr_message);
+        *ret_reply = TAKE_PTR(p.reply);
+        return 0;
+}
+
+int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *call, sd_bus_message **ret_reply,
+                                       char **reterr_message) {
+        int r;
+
+        r = hero_proc_connection_call(c, call, PROMPT_TIMEOUT_SEC * USEC_PER_SEC, ret_reply, reterr_message);
+        if (r != -ETIMEDOUT)
+                return r;
+        free(*reterr_message);
+        return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server does not answer", reterr_message);
+}
+
+int hero_proc_connection_new_call(HeroProcConnection *c, const char *member, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(c->bus, ret, PROC1_SERVICE, PROC1_PATH, PROC1_MANAGER, member);
+}
+
+/* Events */
+
+static int on_state_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        HeroProcConnection *c = userdata;
+        HeroProcEvent e = { .server_present = true };
+
+        if (sd_bus_message_read(m, "ssss", &e.service, &e.old_state, &e.new_state, &e.reason_code) >= 0)
+                c->observer(&e, c->observer_userdata);
+        return 0;
+}
+
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        HeroProcConnection *c = userdata;
+        const char *new_owner;
+
+        if (sd_bus_message_read(m, "sss", NULL, NULL, &new_owner) >= 0)
+                c->observer(&(HeroProcEvent){ .server_present = *new_owner }, c->observer_userdata);
+        return 0;
+}
+
+int hero_proc_connection_observe(HeroProcConnection *c, HeroProcObserver observer, void *userdata,
+                                 char **reterr_message) {
+        int r;
+
+        c->observer = observer;
+        c->observer_userdata = userdata;
+        if (c->state_slot)
+                return 0;
+        /* On a bus anybody can send such signals; without one there are no names, and nobody else. */
+        r = sd_bus_match_signal(c->bus, &c->state_slot, sd_bus_is_bus_client(c->bus) > 0 ? PROC1_SERVICE : NULL,
+                                PROC1_PATH, PROC1_MANAGER, "StateChanged", on_state_changed, c);
+        if (r >= 0)
+                r = sd_bus_add_match(c->bus, &c->owner_slot,
+                                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" PROC1_SERVICE
+                                     "'",
+                                     on_owner_changed, c);
+        return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;
+}
+
+int hero_proc_connection_wait(HeroProcConnection *c, uint64_t deadline_usec, char **reterr_message) {
+        int r = hero_proc_connection_turn(c, deadline_usec);
+
+        return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;
+}

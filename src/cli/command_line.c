@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command_line.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/nearest_name.h"
+#include "cli/time_text.h"
+
+enum {
+        VERBS_MAX = 64,
+};
+
+enum {
+        /* Beyond the letters. */
+        OPTION_SYSTEM = 0x100,
+        OPTION_USER,
+        OPTION_JSON,
+        OPTION_NO_PAGER,
+        OPTION_NO_LEGEND,
+        OPTION_NO_BLOCK,
+        OPTION_NO_COLOR,
+        OPTION_TIMEOUT,
+        OPTION_FOR,
+        OPTION_DRY_RUN,
+        OPTION_FORCE,
+        OPTION_PRUNE,
+        OPTION_SOCKET_DIR,
+        OPTION_VERSION,
+        OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+        { "system", no_argument, NULL, OPTION_SYSTEM },
+        { "user", no_argument, NULL, OPTION_USER },
+        { "host", required_argument, NULL, 'H' },
+        { "machine", required_argument, NULL, 'M' },
+        { "json", optional_argument, NULL, OPTION_JSON },
+        { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
+        { "no-legend", no_argument, NULL, OPTION_NO_LEGEND },
+        { "quiet", no_argument, NULL, 'q' },
+        { "no-block", no_argument, NULL, OPTION_NO_BLOCK },
+        { "no-color", no_argument, NULL, OPTION_NO_COLOR },
+        { "timeout", required_argument, NULL, OPTION_TIMEOUT },
+        { "for", required_argument, NULL, OPTION_FOR },
+        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+        { "force", no_argument, NULL, OPTION_FORCE },
+        { "prune", no_argument, NULL, OPTION_PRUNE },
+        { "socket-dir", required_argument, NULL, OPTION_SOCKET_DIR },
+        { "follow", no_argument, NULL, 'f' },
+        { "lines", required_argument, NULL, 'n' },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, OPTION_HELP },
+        { 0 },
+};
+
+/* What of the verb's own options was given, and by which word to complain. */
+static const struct {
+        unsigned option;
+        const char *name;
+} verb_options[] = {
+        { VERB_TAKES_JSON, "--json" },       { VERB_TAKES_TIMEOUT, "--timeout" }, { VERB_TAKES_NO_BLOCK, "--no-block" },
+        { VERB_TAKES_DRY_RUN, "--dry-run" }, { VERB_TAKES_FORCE, "--force" },     { VERB_TAKES_PRUNE, "--prune" },
+        { VERB_TAKES_FOR, "--for" },         { VERB_TAKES_FOLLOW, "-f" },         { VERB_TAKES_LINES, "-n" },
+};
+
+static const char options_help[] = "\nOptions:\n"
+                                   "     --system           The system's services (default)\n"
+                                   "     --user             The services of the calling user\n"
+                                   "  -H --host=[USER@]HOST On another machine, by ssh\n"
+                                   "  -M --machine=NAME     In a local container\n"
+                                   "     --json=MODE        list, status, reset-failed, dump: short, pretty or off\n"
+                                   "     --timeout=SECONDS  How long to wait (changes: 10min; wait: for ever)\n"
+                                   "     --no-block         Ask for it and do not wait until it is done\n"
+                                   "     --for=STATE        wait: the state to wait for (default: running)\n"
+                                   "     --dry-run          Show what would be done, and do nothing\n"
+                                   "     --force            reset-failed: restart healthy services too\n"
+                                   "     --prune            apply: remove the services that are not in the files\n"
+                                   "  -f --follow           logs: go on showing new lines\n"
+                                   "  -n --lines=N          logs, status: how many lines of the journal\n"
+                                   "     --socket-dir=PATH  check: where relative sockets would be\n"
+                                   "     --no-legend        No headings and no summary\n"
+                                   "  -q --quiet            Print less\n"
+                                   "     --no-color         No colours\n"
+                                   "     --no-pager         Accepted; only journalctl has a pager here\n"
+                                   "     --version          Show the version\n"
+                                   "     --help             Show this help\n"
+                                   "\nExit codes: 0 done, 1 failed or timed out, 2 usage, 4 no such service,\n"
+                                   "65 invalid definition, 69 server unreachable, 77 not authorised.\n"
+                                   "Of status: 0 running, 3 not running, 4 no such service, 5 degraded, 6 unknown.\n";
+
+static void print_help(FILE *out) {
+        fputs("hero_proc [OPTIONS] [service] VERB [ARGUMENT...]\n\n"
+              "Start, stop, and tell the truth about the services that hero_proc supervises.\n\n"
+              "Verbs:\n",
+              out);
+        for (const Verb *v = verb_table; v->name; v++)
+                fprintf(out, "  %-12s %-14s %s\n", v->name, v->arguments, v->summary);
+        fputs(options_help, out);
+}
+
+static int complain(FILE *err, const char *format, ...) _printf_(2, 3);
+
+static int complain(FILE *err, const char *format, ...) {
+        va_list ap;
+
+        fputs("hero_proc: ", err);
+        va_start(ap, format);
+        (void) vfprintf(err, format, ap);
+        va_end(ap);
+        fputs("\n", err);
+        return -EINVAL;
+}
+
+static int parse_json_mode(const char *text, JsonMode *ret) {
+        static const char *const words[] = { [JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcmp(text, words[i]) == 0) {
+                        *ret = (JsonMode) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static bool is_line_count(const char *text) {
+        return strcmp(text, "all") == 0 || (*text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text));
+}
+
+/* The options that are for every verb. 0, 1 when answered, -EINVAL, or -ENOENT: none of them. */
+static int take_common_option(int c, FILE *out, CommandLine *line) {
+        switch (c) {
+        case OPTION_SYSTEM:
+                line->target.is_user = false;
+                return 0;
+        case OPTION_USER:
+                line->target.is_user = true;
+                return 0;
+        case 'H':
+                line->target.host = optarg;
+                return 0;
+        case 'M':
+                line->target.machine = optarg;
+                return 0;
+        case OPTION_NO_PAGER:
+                line->no_pager = true;
+                return 0;
+        case OPTION_NO_LEGEND:
+                line->no_legend = true;
+                return 0;
+        case 'q':
+                line->quiet = true;
+                return 0;
+        case OPTION_NO_COLOR:
+                line->no_color = true;
+                return 0;
+        case OPTION_SOCKET_DIR:
+                line->socket_dir = optarg;
+                return 0;
+        case OPTION_VERSION:
+                fputs("hero_proc " HERO_PROC_VERSION "\n", out);
+                return 1;
+        case OPTION_HELP:
+                print_help(out);
+                return 1;
+        default:
+                return -ENOENT;
+        }
+}
+
+static int take_verb_value(int c, FILE *err, CommandLine *line, unsigned *given) {
+        switch (c) {
+        case OPTION_JSON:
+                *given |= VERB_TAKES_JSON;
+                if (parse_json_mode(optarg ? optarg : "short", &line->json) < 0)
+                        return complain(err, "--json=%s: expected one of short, pretty, off", optarg);
+                return 0;
+        case OPTION_TIMEOUT:
+                *given |= VERB_TAKES_TIMEOUT;
+                line->has_timeout = true;
+                if (time_text_parse_span(optarg, &line->timeout_usec) < 0)
+                        return complain(err, "--timeout=%s: expected seconds, or a number with ms, s, min or h",
+                                        optarg);
+                return 0;
+        case OPTION_FOR:
+                *given |= VERB_TAKES_FOR;
+                line->wait_for = service_state_from_string(optarg);
+                if ((int) line->wait_for < 0)
+                        return complain(err,
+                                        "--for=%s: expected one of running, degraded, failed, starting, stopping, "
+                                        "restarting, stopped, unknown",
+                                        optarg);
+                return 0;
+        case 'n':
+                *given |= VERB_TAKES_LINES;
+                line->n_lines = optarg;
+                if (!is_line_count(optarg))
+                        return complain(err, "-n %s: expected a number of lines, or all", optarg);
+                return 0;
+        default:
+                return -ENOENT;
+        }
+}
+
+static int take_verb_flag(int c, CommandLine *line, unsigned *given) {
+        switch (c) {
+        case OPTION_NO_BLOCK:
+                *given |= VERB_TAKES_NO_BLOCK;
+                line->flags |= HERO_PROC_FLAG_NO_BLOCK;
+                return 0;
+        case OPTION_DRY_RUN:
+                *given |= VERB_TAKES_DRY_RUN;
+                line->flags |= HERO_PROC_FLAG_DRY_RUN;
+                return 0;
+        case OPTION_FORCE:
+                *given |= VERB_TAKES_FORCE;
+                line->flags |= HERO_PROC_FLAG_FORCE;
+                return 0;
+        case OPTION_PRUNE:
+                *given |= VERB_TAKES_PRUNE;
+                line->flags |= HERO_PROC_FLAG_PRUNE;
+                return 0;
+        case 'f':
+                *given |= VERB_TAKES_FOLLOW;
+                line->follow = true;
+                return 0;
+        default:
+                return -ENOENT;
+        }
+}
+
+static int parse_options(int argc, char **argv, FILE *out, FILE *err, CommandLine *line, unsigned *given) {
+        int c, r;
+
+        optind = 0; /* a fresh start, in GNU's way */
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, ":H:M:qfn:", long_options, NULL)) >= 0) {
+                if (c == ':')
+                        return complain(err, "%s: an argument is missing", argv[optind - 1]);
+                if (c == '?' && optopt > 0 && optopt < 0x100)
+                        return complain(err, "-%c: no such option; see hero_proc --help", optopt);
+                if (c == '?')
+                        return complain(err, "%s: no such option, or one without argument; see hero_proc --help",
+                                        argv[optind - 1]);
+                r = take_common_option(c, out, line);
+                if (r == -ENOENT)
+                        r = take_verb_value(c, err, line, given);
+                if (r == -ENOENT)
+                        r = take_verb_flag(c, line, given);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static const Verb *find_verb(const char *name) {
+        for (const Verb *v = verb_table; v->name; v++)
+                if (strcmp(v->name, name) == 0)
+                        return v;
+        return NULL;
+}
+
+static int complain_of_verb(FILE *err, const char *name) {
+        const char *names[VERBS_MAX], *nearest;
+        size_t n = 0;
+
+        for (const Verb *v = verb_table; v->name && n < VERBS_MAX; v++)
+                names[n++] = v->name;
+        nearest = nearest_name_find(name, names, n);
+        if (nearest)
+                return complain(err, "%s: no such verb; did you mean %s?", name, nearest);
+        return complain(err, "%s: no such verb; see hero_proc --help", name);
+}
+
+static int check_verb(FILE *err, const CommandLine *line, unsigned given) {
+        const Verb *v = line->verb;
+        int n = (int) line->n_args;
+
+        if (n < v->n_args_min || (v->n_args_max != VERB_ANY_NUMBER && n > v->n_args_max))
+                return complain(err, "too %s arguments; usage: hero_proc %s %s", n < v->n_args_min ? "few" : "many",
+                                v->name, v->arguments);
+        for (size_t i = 0; i < ELEMENTSOF(verb_options); i++)
+                if (given & ~v->options & verb_options[i].option)
+                        return complain(err, "%s has no meaning with %s", verb_options[i].name, v->name);
+        if (line->target.host && (line->target.machine || line->target.is_user))
+                return complain(err, "--host cannot be combined with --machine or --user");
+        return 0;
+}
+
+int command_line_parse(int argc, char **argv, FILE *out, FILE *err, CommandLine *ret) {
+        CommandLine line = { .timeout_usec = USEC_NEVER, .wait_for = SERVICE_RUNNING };
+        unsigned given = 0;
+        int r;
+
+        r = parse_options(argc, argv, out, err, &line, &given);
+        if (r != 0)
+                return r;
+        if (optind < argc && strcmp(argv[optind], "service") == 0)
+                optind++;
+        if (optind >= argc)
+                return complain(err, "a verb is missing; see hero_proc --help");
+        line.verb = find_verb(argv[optind]);
+        if (!line.verb)
+                return complain_of_verb(err, argv[optind]);
+        line.args = argv + optind + 1;
+        line.n_args = (size_t) (argc - optind - 1);
+        r = check_verb(err, &line, given);
+        if (r == 0)
+                *ret = line;
+        return r;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/outcome.h"
+#include "cli/exit_code.h"
+#include "cli/nearest_name.h"
+#include "cli/safe_text.h"
+#include "cli/status_json.h"
+
+#define DEFAULT_TIMEOUT_USEC (600 * USEC_PER_SEC)
+
+void session_done(Session *s) {
+        s->connection = hero_proc_connection_free(s->connection);
+        s->known_names = hero_proc_client_free_names(s->known_names);
+}
+
+uint64_t session_timeout(const Session *s) {
+        return s->line->has_timeout ? s->line->timeout_usec : DEFAULT_TIMEOUT_USEC;
+}
+
+void session_say(Session *s, const char *format, ...) {
+        _cleanup_free_ char *text = NULL, *safe = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0)
+                text = NULL;
+        else
+                safe = safe_text_dup(text, s->err_style.utf8, true);
+        fprintf(s->err, "hero_proc: %s\n", safe ? safe : "out of memory");
+}
+
+int session_connect(Session *s) {
+        char *message = NULL;
+        int r;
+
+        if (s->connection)
+                return EX_DONE;
+        r = hero_proc_connection_open(&s->line->target, &s->connection, &message);
+        if (r == 0)
+                return EX_DONE;
+        session_say(s, "%s", message ? message : strerror(-r));
+        free(message);
+        return exit_code_of_result(r);
+}
+
+/* With what brings the server back, to be typed as it stands. */
+static void say_unreachable(Session *s, const char *message) {
+        const HeroProcTarget *t = &s->line->target;
+
+        if (t->host)
+                session_say(s, "%s: systemctl -H %s start hero_proc", message, t->host);
+        else if (t->machine)
+                session_say(s, "%s: systemctl %s-M %s start hero_proc", message, t->is_user ? "--user " : "",
+                            t->machine);
+        else
+                session_say(s, "%s: systemctl %sstart hero_proc", message, t->is_user ? "--user " : "");
+}
+
+static void say_unknown(Session *s, const char *name) {
+        _cleanup_free_ char *message = NULL;
+        const char *nearest;
+        size_t n = 0;
+
+        if (!s->known_names && hero_proc_client_list_names(s->connection, &s->known_names, &message) != 0)
+                s->known_names = NULL;
+        while (s->known_names && s->known_names[n])
+                n++;
+        nearest = n > 0 ? nearest_name_find(name, (const char *const *) s->known_names, n) : NULL;
+        if (nearest)
+                session_say(s, "%s: no such service; did you mean %s?", name, nearest);
+        else
+                session_say(s, "%s: no such service", name);
+}
+
+/* The server often names the service itself. */
+static bool names_service(const char *message, const char *service) {
+        return strncmp(message, service, strlen(service)) == 0;
+}
+
+int session_fail(Session *s, int r, const char *service, char *message) {
+        const char *text = message ? message : r < 0 ? strerror(-r) : outcome_info((Outcome) r)->code_name;
+
+        if (r == HERO_E_SERVER_UNREACHABLE)
+                say_unreachable(s, text);
+        else if (r == HERO_E_NO_SUCH_SERVICE && service)
+                say_unknown(s, service);
+        else if (r == HERO_E_NOT_AUTHORIZED)
+                session_say(s, "not authorised: %s", text);
+        else if (service && !names_service(text, service))
+                session_say(s, "%s: %s", service, text);
+        else
+                session_say(s, "%s", text);
+        free(message);
+        return exit_code_of_result(r);
+}
+
+static bool is_known(char *const *known, const char *name) {
+        for (; known && *known; known++)
+                if (strcmp(*known, name) == 0)
+                        return true;
+        return false;
+}
+
+int session_fail_names(Session *s, int r, char *const *names, char *message) {
+        _cleanup_free_ char *ignored = NULL;
+        bool said = false;
+
+        if (r != HERO_E_NO_SUCH_SERVICE || !names)
+                return session_fail(s, r, NULL, message);
+        s->known_names = hero_proc_client_free_names(s->known_names);
+        if (hero_proc_client_list_names(s->connection, &s->known_names, &ignored) != 0)
+                return session_fail(s, r, NULL, message);
+        for (; *names; names++)
+                if (!is_known(s->known_names, *names)) {
+                        say_unknown(s, *names);
+                        said = true;
+                }
+        if (!said) /* it came to be meanwhile */
+                return session_fail(s, r, NULL, message);
+        free(message);
+        return exit_code_of_result(r);
+}
+
+static int fetch_status(Session *s, char *const *names, struct json_object **ret) {
+        _cleanup_free_ char *text = NULL;
+        char *message = NULL;
+        int r;
+
+        r = hero_proc_client_get_status(s->connection, names, &text, &message);
+        if (r != 0)
+                return session_fail(s, r, names && *names && !names[1] ? *names : NULL, message);
+        r = status_json_parse(text, ret);
+        if (r < 0) {
+                session_say(s, "hero_proc_server's status cannot be read; is it of another version?");
+                return exit_code_of_result(r);
+        }
+        return EX_DONE;
+}
+
+/* One service after the other, so that an unknown one does not hide the others. */
+static int fetch_status_of_each(Session *s, char *const *names, struct json_object *ret_array) {
+        int code = EX_DONE, r;
+
+        for (; *names; names++) {
+                char *const one[] = { *names, NULL };
+                struct json_object *found = NULL;
+
+                r = fetch_status(s, one, &found);
+                code = exit_code_worst(code, r);
+                if (r != EX_DONE && r != EX_NO_SUCH_SERVICE)
+                        return code;
+                for (size_t i = 0; found && i < json_object_array_length(found); i++)
+                        json_object_array_add(ret_array, json_object_get(json_object_array_get_idx(found, i)));
+                json_object_put(found);
+        }
+        return code;
+}
+
+int session_get_status(Session *s, char *const *names, struct json_object **ret) {
+        struct json_object *array;
+        int code;
+
+        code = session_connect(s);
+        if (code != EX_DONE)
+                return code;
+        if (!names || !*names)
+                return fetch_status(s, NULL, ret);
+
+        array = json_object_new_array();
+        if (!array)
+                return exit_code_of_result(-ENOMEM);
+        code = fetch_status_of_each(s, names, array);
+        if (code != EX_DONE && code != EX_NO_SUCH_SERVICE)
+                json_object_put(array);
+        else
+                *ret = array;
+        return code;
+}
+
+void session_print_json(Session *s, struct json_object *json, JsonMode otherwise) {
+        JsonMode mode = s->line->json == JSON_OFF ? otherwise : s->line->json;
+        int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+
+        flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+        fprintf(s->out, "%s\n", json_object_to_json_string_ext(json, flags));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hero_proc(1): the command line. It asks the server over D-Bus, prints what it says, and turns it into an exit code.
+ * What it can do stands in cli/verb_table.c. Must not open the database, and must not judge a service itself. */
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/outcome.h"
+#include "cli/session.h"
+
+static int run(const CommandLine *line) {
+        _cleanup_(session_done) Session session = {
+                .line = line,
+                .out = stdout,
+                .err = stderr,
+                .out_style = terminal_style_detect(stdout, line->no_color),
+                .err_style = terminal_style_detect(stderr, line->no_color),
+        };
+
+        return line->verb->run(&session);
+}
+
+int main(int argc, char **argv) {
+        CommandLine line;
+        int r;
+
+        /* Characters only: numbers and sorting are the same everywhere. */
+        (void) setlocale(LC_CTYPE, "");
+
+        r = command_line_parse(argc, argv, stdout, stderr, &line);
+        if (r < 0)
+                return EX_BAD_USAGE;
+        r = r > 0 ? EX_DONE : run(&line);
+
+        /* A result that did not reach the disk or the pipe is none. */
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                fprintf(stderr, "hero_proc: cannot write the result: %s\n", strerror(errno));
+                return r == EX_DONE ? EX_FAILED : r;
+        }
+        return r;
+}
