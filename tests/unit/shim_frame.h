@@ -190,8 +190,10 @@ static void become_shim(const Run *run, int control) {
         (void) dup2(control, STDIN_FILENO);
         (void) dup2(control, STDOUT_FILENO);
         (void) dup2(messages, STDERR_FILENO);
-        /* As systemd does. */
+        /* As systemd does, whatever the test was started with: a shell has its background jobs ignore SIGINT. */
         (void) close_range(3, UINT_MAX, 0);
+        for (int signo = 1; signo < NSIG; signo++)
+                (void) signal(signo, SIG_DFL);
         (void) signal(SIGPIPE, SIG_IGN);
         if (run->passes_fd)
                 (void) dup2(STDIN_FILENO, 7);
