@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/service_status.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 /* The decision as it grows: levels are walked from the strongest to the weakest, so the first to speak leads. */
@@ -66,17 +68,21 @@ static void judge_systemd(Judgement *j) {
                 judgement_say(j, SERVICE_UNKNOWN, REASON_SYSTEMD_UNREACHABLE, SUBJECT_SERVICE, 0);
 }
 
-/* 2 */
-static void judge_jobs(Judgement *j) {
+/* 2, hero_proc's own part. */
+static void judge_operation(Judgement *j) {
         static const ServiceState operation_state[_OPERATION_MAX] = {
                 [OPERATION_START] = SERVICE_STARTING,
                 [OPERATION_STOP] = SERVICE_STOPPING,
                 [OPERATION_RESTART] = SERVICE_RESTARTING,
         };
-        bool wanted = any_wanted(j->seen);
 
         if (j->seen->operation != OPERATION_NONE && j->seen->dependencies == DEPENDENCIES_MET)
                 judgement_lead(j, operation_state[j->seen->operation]);
+}
+
+/* 2, systemd's. */
+static void judge_jobs(Judgement *j) {
+        bool wanted = any_wanted(j->seen);
 
         for (size_t i = 0; i < j->seen->n_actions; i++) {
                 const ActionObservation *a = &j->seen->actions[i];
@@ -210,6 +216,28 @@ static ReasonCode socket_reason(SocketEvidence evidence) {
         return codes[evidence];
 }
 
+/* Whether somebody else holds a socket of an action that has died of it once already, or gave up: systemd may try again
+ * and again, and each try would hide from sight what has to be done. */
+static bool is_held_by_stranger(const Judgement *j, const SocketObservation *s) {
+        for (size_t i = 0; s->evidence == SOCKET_EVIDENCE_FOREIGN && i < j->seen->n_actions; i++) {
+                const ActionObservation *a = &j->seen->actions[i];
+
+                if (s->action >= 0 ? (size_t) s->action != i : j->seen->n_actions > 1)
+                        continue;
+                return a->wanted && !a->is_oneshot && !a->start_pending &&
+                       (a->phase == ACTION_BACKOFF || a->phase == ACTION_FAILED ||
+                        (a->is_retry && (a->phase == ACTION_STARTING || a->phase == ACTION_UP)));
+        }
+        return false;
+}
+
+/* 7a */
+static void judge_strangers(Judgement *j) {
+        for (size_t i = 0; i < j->seen->n_sockets; i++)
+                if (is_held_by_stranger(j, &j->seen->sockets[i]))
+                        judgement_say(j, SERVICE_FAILED, REASON_SOCKET_FOREIGN, SUBJECT_SOCKET, i);
+}
+
 static void judge_sockets(Judgement *j, bool first_appearance) {
         for (size_t i = 0; i < j->seen->n_sockets; i++) {
                 const SocketObservation *s = &j->seen->sockets[i];
@@ -218,7 +246,7 @@ static void judge_sockets(Judgement *j, bool first_appearance) {
                 bool patient = e == EXPECT_SOON && !s->seen_alive;
 
                 if (e == EXPECT_NOTHING || s->evidence == SOCKET_EVIDENCE_ALIVE ||
-                    s->evidence == SOCKET_EVIDENCE_UNKNOWN || patient != first_appearance)
+                    s->evidence == SOCKET_EVIDENCE_UNKNOWN || patient != first_appearance || is_held_by_stranger(j, s))
                         continue;
                 judgement_say(j, patient ? SERVICE_STARTING : SERVICE_FAILED, socket_reason(s->evidence),
                               SUBJECT_SOCKET, i);
@@ -290,6 +318,18 @@ static void judge_unseen_sockets(Judgement *j) {
         }
 }
 
+/* That nobody will try again soon is what a person has to know first; what is dead stands behind it. */
+static void lead_with_spent_budget(Judgement *j) {
+        ServiceDecision *d = j->decision;
+
+        if (!j->seen->budget_spent || d->state != SERVICE_FAILED ||
+            (d->rule != RULE_SOCKETS && d->rule != RULE_PROBES) || d->n_reasons >= DECISION_REASONS_MAX)
+                return;
+        memmove(&d->reasons[1], &d->reasons[0], d->n_reasons * sizeof d->reasons[0]);
+        d->reasons[0] = (Reason){ .code = REASON_RESTART_BUDGET, .subject = SUBJECT_SERVICE };
+        d->n_reasons++;
+}
+
 const char *service_status_rule_text(DecisionRule rule) {
         static const char *const texts[_RULE_MAX] = {
                 [RULE_SYSTEMD_UNREADABLE] = "systemd cannot be asked, so nothing is claimed",
@@ -315,6 +355,10 @@ ServiceDecision service_status_decide(const ServiceObservation *seen, uint64_t n
         judge_systemd(&j);
         if (j.decided)
                 return decision; /* nothing else is known, so nothing else is said */
+        j.rule = RULE_JOB;
+        judge_operation(&j);
+        j.rule = RULE_SOCKETS;
+        judge_strangers(&j);
         j.rule = RULE_JOB;
         judge_jobs(&j);
         j.rule = RULE_DOWN;
@@ -342,5 +386,6 @@ ServiceDecision service_status_decide(const ServiceObservation *seen, uint64_t n
         judge_unseen_sockets(&j);
         j.rule = RULE_ALL_WELL;
         judgement_lead(&j, SERVICE_RUNNING);
+        lead_with_spent_budget(&j);
         return decision;
 }

@@ -45,7 +45,7 @@ typedef struct ActionObservation {
         ActionPhase phase;
         ReasonCode failure; /* of FAILED and BACKOFF */
         bool is_oneshot;
-        bool is_retry;
+        bool is_retry;                /* STARTING or UP in an attempt that systemd made after a failure */
         bool wanted;                  /* false: an operator took it down */
         bool start_pending;           /* hero_proc is about to start it */
         uint64_t start_deadline_usec; /* until when its sockets and probes may still be coming up */
@@ -67,6 +67,7 @@ typedef struct ProbeObservation {
 typedef struct ServiceObservation {
         bool systemd_readable;
         ServiceOperation operation;
+        bool budget_spent; /* healing has used up what it may do (core/healing.h) */
         DependencyState dependencies;
         uint16_t dependency; /* which one is awaited or failed */
         const ActionObservation *actions;
@@ -98,7 +99,7 @@ typedef enum DecisionRule {
 const char *service_status_rule_text(DecisionRule rule);
 
 enum {
-        DECISION_REASONS_MAX = DEFINITION_ACTIONS_MAX + DEFINITION_SOCKETS_MAX + DEFINITION_PROBES_MAX + 2,
+        DECISION_REASONS_MAX = DEFINITION_ACTIONS_MAX + DEFINITION_SOCKETS_MAX + DEFINITION_PROBES_MAX + 3,
 };
 
 typedef struct ServiceDecision {
@@ -112,6 +113,8 @@ typedef struct ServiceDecision {
 /* Order of judgement; the first that holds leads, all that hold are listed:
  *
  *  1  systemd cannot be read                                  unknown   (systemd-unreachable)
+ *  7a a declared socket held by a stranger, whom no further   failed    (socket-foreign)
+ *     try of a service that was tried already sends away
  *  2  a job runs, or hero_proc's own operation                starting / stopping / restarting
  *  3  wanted down and all down; all done                      stopped   (stopped-by-operator; exited)
  *  4  an action failed for good, or is not there              failed
@@ -119,6 +122,7 @@ typedef struct ServiceDecision {
  *  6  not started yet: another service is awaited             starting  (waiting-for), failed (dependency-failed)
  *  7  a declared socket is not alive and ours                 failed; before it was first seen alive in this invocation
  *                                                             and within the start timeout: starting
+ *     7 and 8, once healing has used up its restarts          failed    (restart-budget), and what is dead
  *  8  a required probe: at its limit                          failed; not yet asked: starting; after adoption or never
  *                                                             answered: unknown; below the limit: degraded
  *  9  some, not all, actions stopped by an operator           degraded; their sockets and probes are not judged

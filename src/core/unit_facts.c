@@ -155,7 +155,9 @@ ActionJudgement unit_facts_judge(const UnitFacts *f, const ActionPolicy *policy,
         switch (f->active) {
         case UNIT_ACTIVE:
         case UNIT_RELOADING:
-                return plain(ACTION_UP);
+                j = plain(ACTION_UP);
+                j.is_retry = f->n_restarts > 0;
+                return j;
         case UNIT_ACTIVATING:
                 if (is_waiting_for_restart(f))
                         return (ActionJudgement){ ACTION_BACKOFF, how_it_died(f, policy), false, USEC_NEVER };

@@ -93,7 +93,7 @@ typedef struct ActionPolicy {
 typedef struct ActionJudgement {
         ActionPhase phase;
         ReasonCode failure;       /* for FAILED and BACKOFF: how it died */
-        bool is_retry;            /* STARTING because systemd restarts it after a failure */
+        bool is_retry;            /* STARTING or UP because systemd restarted it after a failure */
         uint64_t recheck_at_usec; /* the judgement may change by time alone then; USEC_NEVER mostly */
 } ActionJudgement;
 

@@ -108,12 +108,13 @@ static const char *walk_evidence(Case *c) {
         return NULL;
 }
 
-/* Every state of one action: phase x wanted x about to start x oneshot x within its start timeout. */
-enum { N_ACTION_STATES = _ACTION_PHASE_MAX * 16 };
+/* Every state of one action: phase x wanted x about to start x oneshot x within its start timeout x a retry. */
+enum { IS_RETRY = 16, N_ACTION_STATES = _ACTION_PHASE_MAX * 32 };
 
 static void set_action(ActionObservation *a, unsigned n) {
         *a = (ActionObservation){
-                .phase = (ActionPhase) (n / 16),
+                .phase = (ActionPhase) (n / 32),
+                .is_retry = (n & IS_RETRY) != 0,
                 .failure = REASON_PROCESS_DIED,
                 .wanted = n & 1,
                 .start_pending = (n & 2) != 0,
@@ -130,6 +131,8 @@ TEST(invariants_hold_over_the_whole_product_of_inputs) {
                 for (unsigned b = 0; b < N_ACTION_STATES; b++) {
                         const char *broken;
 
+                        if (b & IS_RETRY) /* it only matters to the owner of the socket, which is the first */
+                                continue;
                         set_action(&c.actions[0], a);
                         set_action(&c.actions[1], b);
                         broken = walk_evidence(&c);
@@ -151,6 +154,7 @@ TEST(invariants_hold_in_every_operation_and_with_every_dependency) {
                                 for (int readable = 0; readable < 2; readable++) {
                                         const char *broken;
 
+                                        c.seen.budget_spent = op == OPERATION_NONE;
                                         set_action(&c.actions[0], a);
                                         c.seen.operation = (ServiceOperation) op;
                                         c.seen.dependencies = (DependencyState) dep;
@@ -225,6 +229,47 @@ TEST(a_socket_may_come_late_once_but_not_go_away) {
         c.socket.seen_alive = false;
         expect(&c, SERVICE_STARTING, REASON_SOCKET_MISSING, SUBJECT_SOCKET, 0);
         ASSERT_EQ(service_status_decide(&c.seen, NOW).recheck_at_usec, NOW + 1); /* the probe's evidence ages first */
+}
+
+TEST(a_stranger_on_the_socket_leads_over_every_further_try) {
+        static const ActionPhase tried[] = { ACTION_BACKOFF, ACTION_FAILED, ACTION_STARTING, ACTION_UP };
+        Case c;
+        ServiceDecision d;
+
+        case_init(&c);
+        c.socket = (SocketObservation){ .evidence = SOCKET_EVIDENCE_FOREIGN, .action = 0 };
+        for (size_t i = 0; i < ELEMENTSOF(tried); i++) {
+                c.actions[0] = (ActionObservation){ .phase = tried[i],
+                                                    .failure = REASON_CRASH_LOOP,
+                                                    .wanted = true,
+                                                    .is_retry = true,
+                                                    .start_deadline_usec = NOW + 7 };
+                expect(&c, SERVICE_FAILED, REASON_SOCKET_FOREIGN, SUBJECT_SOCKET, 0);
+        }
+        /* The first try may still put its own socket in the place; an operator's word goes before all of it. */
+        c.actions[0].is_retry = false;
+        expect(&c, SERVICE_STARTING, REASON_SOCKET_FOREIGN, SUBJECT_SOCKET, 0);
+        c.actions[0].phase = ACTION_BACKOFF;
+        c.seen.operation = OPERATION_STOP;
+        d = service_status_decide(&c.seen, NOW);
+        ASSERT_STREQ(service_state_to_string(d.state), "stopping");
+}
+
+TEST(a_spent_restart_budget_leads_and_what_is_dead_stays_listed) {
+        Case c;
+        ServiceDecision d;
+
+        case_init(&c);
+        c.seen.budget_spent = true;
+        expect(&c, SERVICE_RUNNING, REASON_NONE, SUBJECT_SERVICE, 0);
+        c.probe.verdict = PROBE_VERDICT_FAILED;
+        expect(&c, SERVICE_FAILED, REASON_RESTART_BUDGET, SUBJECT_SERVICE, 0);
+        d = service_status_decide(&c.seen, NOW);
+        ASSERT_EQ(d.n_reasons, 2);
+        ASSERT_EQ(d.reasons[1].code, REASON_PROBE_FAILED);
+        c.actions[0].phase = ACTION_FAILED; /* systemd's own giving up is another matter */
+        c.actions[0].failure = REASON_CRASH_LOOP;
+        expect(&c, SERVICE_FAILED, REASON_CRASH_LOOP, SUBJECT_ACTION, 0);
 }
 
 TEST(an_operators_stop_of_one_action_silences_its_sockets_and_probes) {
