@@ -88,6 +88,7 @@ tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES)
 
 SYSTEM_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd 2>/dev/null),/usr/lib/systemd/system)
 USER_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemduserunitdir systemd 2>/dev/null),/usr/lib/systemd/user)
+SYSUSERS_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=sysusersdir systemd 2>/dev/null),/usr/lib/sysusers.d)
 INSTALL ?= install
 
 fill = sed -e 's|@libexecdir@|$(libexecdir)|g' -e 's|@user_line@|$(2)|g' $(1) | sed '/^$$/N;/^\n$$/D' | $(INSTALL) -m 644 /dev/stdin
@@ -103,6 +104,8 @@ install: all  ## install everything below DESTDIR (PREFIX=/usr)
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(SYSTEM_UNIT_DIR)/
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(USER_UNIT_DIR)/
 	$(INSTALL) -m 644 units/org.hero.Proc1.conf $(DESTDIR)$(datadir)/dbus-1/system.d/
+	$(INSTALL) -d $(DESTDIR)$(SYSUSERS_DIR)
+	$(INSTALL) -m 644 units/hero_proc.sysusers.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	$(call fill,units/org.hero.Proc1.service.in,User=root) $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service
 	$(call fill,units/org.hero.Proc1.service.in,) $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
 
@@ -113,7 +116,7 @@ uninstall:  ## remove what `make install` put there
 	rm -f $(DESTDIR)$(bindir)/hero_proc $(DESTDIR)$(bindir)/hero_proc_notify $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_server
 	rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero.slice
 	rm -f $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service $(DESTDIR)$(USER_UNIT_DIR)/hero.slice
-	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf
+	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	rm -f $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
 	-rmdir $(DESTDIR)$(libexecdir)/hero_proc
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who may change something: root and the server's own user. Asked of the bus without blocking the loop: the caller's
- * uid comes in a reply, and the method is carried out then. Any error is a denial. */
+/* Who may change something: root and the server's own user, and the gateway's user what gateway_members lists. Asked of
+ * the bus without blocking the loop: the caller's uid comes in a reply, and the method is carried out then. Any error
+ * is a denial. */
 
 #include <systemd/sd-bus.h>
 
