@@ -20,6 +20,14 @@ def call_as(box, user, member, *words):
     return box.run(["busctl", "call", *MANAGER, member, *map(str, words)], user=user, check=False)
 
 
+def with_a_settled_service(box):
+    """What is there once `kept` runs and the store has noted that its start is over."""
+    box.apply(house.sleeper("kept"))
+    box.wait_state("kept", "running", 10)
+    house.Box.wait_for(lambda: house.everything(box)["store"][0][-1] != "start", 10, "the start is over in the store")
+    return house.everything(box)
+
+
 def test_the_gateway_may_start_stop_restart_and_reset(box):
     box.apply(house.sleeper("mine"))
     box.wait_state("mine", "running", 10)
@@ -33,9 +41,7 @@ def test_the_gateway_may_start_stop_restart_and_reset(box):
 
 
 def test_the_gateway_may_neither_apply_nor_remove_nor_dump(box):
-    box.apply(house.sleeper("kept"))
-    box.hero("start", "kept")  # comes back when the start is over, also in the store
-    before = house.everything(box)
+    before = with_a_settled_service(box)
     evil = json.dumps({"name": "evil", "exec": ["/bin/touch", "/root/evil"]})
     for member, words in (("ApplyDefinitions", ("ast", 1, evil, 0)), ("ApplyDefinitions", ("ast", 0, 8)),
                           ("RemoveService", ("st", "kept", 0)), ("Dump", ())):
@@ -46,9 +52,7 @@ def test_the_gateway_may_neither_apply_nor_remove_nor_dump(box):
 
 
 def test_nobody_else_gets_the_gateways_rights(box):
-    box.apply(house.sleeper("kept"))
-    box.hero("start", "kept")  # comes back when the start is over, also in the store
-    before = house.everything(box)
+    before = with_a_settled_service(box)
     for user in ("hero", "nobody", "daemon"):
         for member in ("StopService", "StartService", "RestartService"):
             assert call_as(box, user, member, "st", "kept", 0).returncode != 0, f"{user}: {member}"
