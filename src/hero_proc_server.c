@@ -15,9 +15,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/log.h"
+#include "boundary/bus_connection.h"
 #include "server/adoption.h"
 #include "server/bus_api.h"
-#include "server/bus_connection.h"
 #include "server/supervisor.h"
 
 typedef struct Server {
@@ -124,6 +124,14 @@ static int on_bus(sd_bus *bus, void *userdata) {
         return r < 0 ? r : supervisor_set_bus(s->supervisor, bus);
 }
 
+static void on_bus_failed(int error, void *userdata) {
+        (void) userdata;
+        if (error == -ECONNRESET)
+                log_warning("the bus closed the connection, connecting again");
+        else
+                log_error("cannot connect to the bus, will go on trying: %s", strerror(-error));
+}
+
 static int add_signals(sd_event *event) {
         static const int signals[] = { SIGTERM, SIGINT };
         sigset_t mask;
@@ -161,7 +169,7 @@ static int run(const SupervisorOptions *options) {
         adoption_set_ready(supervisor_adoption(s.supervisor), on_synced, &s);
         r = bus_api_new(s.supervisor, &s.api);
         if (r >= 0)
-                r = bus_connection_new(s.event, options->is_user, on_bus, &s, &s.connection);
+                r = bus_connection_new(s.event, options->is_user, on_bus, on_bus_failed, &s, &s.connection);
         if (r >= 0)
                 r = sd_event_loop(s.event);
         if (r < 0)

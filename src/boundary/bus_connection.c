@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/bus_connection.h"
+#include "boundary/bus_connection.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 
 #define RETRY_FIRST_USEC (20 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
@@ -19,6 +17,7 @@ struct BusConnection {
         uint64_t delay_usec;
         bool is_user, complained;
         bus_connection_changed_t changed;
+        bus_connection_failed_t failed;
         void *userdata;
 };
 
@@ -43,7 +42,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         (void) m;
         (void) error;
-        log_warning("the bus closed the connection, connecting again");
+        c->failed(-ECONNRESET, c->userdata);
         /* Not from inside its own dispatch: the timer does it. */
         c->delay_usec = RETRY_FIRST_USEC;
         try_later(c);
@@ -77,16 +76,15 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
                 return 0;
         }
         if (!c->complained)
-                log_error("cannot connect to the %s bus, will go on trying: %s", c->is_user ? "user" : "system",
-                          strerror(-r));
+                c->failed(r, c->userdata);
         c->complained = true;
         drop(c);
         try_later(c);
         return 0;
 }
 
-int bus_connection_new(sd_event *event, bool is_user, bus_connection_changed_t changed, void *userdata,
-                       BusConnection **ret) {
+int bus_connection_new(sd_event *event, bool is_user, bus_connection_changed_t changed, bus_connection_failed_t failed,
+                       void *userdata, BusConnection **ret) {
         BusConnection *c = calloc(1, sizeof *c);
         int r;
 
@@ -95,6 +93,7 @@ int bus_connection_new(sd_event *event, bool is_user, bus_connection_changed_t c
         *c = (BusConnection){ .event = event,
                               .is_user = is_user,
                               .changed = changed,
+                              .failed = failed,
                               .userdata = userdata,
                               .delay_usec = RETRY_FIRST_USEC };
         r = sd_event_add_time_relative(event, &c->retry, CLOCK_MONOTONIC, 0, 0, on_retry, c);
