@@ -2,9 +2,7 @@
 #include "boundary/socket_dump.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +11,7 @@
 #include "base/cleanup.h"
 
 enum {
-        BUFFER_BYTES = 64 * 1024, /* the kernel's parts of a dump are at most 32 KiB */
-        STATE_LISTEN = 10,        /* TCP_LISTEN, which unix sockets borrow */
+        STATE_LISTEN = 10, /* TCP_LISTEN, which unix sockets borrow */
         N_LISTENERS_FIRST = 64,
         N_NAME_BYTES_FIRST = 4096,
         TAKES_MAX = 2, /* a dump that the kernel calls inconsistent is taken again once */
@@ -110,16 +107,16 @@ static void picture_sort(SocketPicture *p) {
 }
 
 /* Takes one listener. One without a file (abstract) is of no interest. */
-static int take_socket(SocketPicture *p, const struct nlmsghdr *message) {
-        const struct unix_diag_msg *socket = NLMSG_DATA(message);
+static int take_socket(const void *body, size_t n, void *userdata) {
+        const struct unix_diag_msg *socket = body;
         const struct unix_diag_vfs *file = NULL;
         const struct unix_diag_rqlen *queue = NULL;
         const char *name = "";
-        size_t n_name = 0, n = message->nlmsg_len;
+        size_t n_name = 0;
 
-        if (n < NLMSG_LENGTH(sizeof(*socket)))
+        if (n < sizeof(*socket))
                 return -EBADMSG;
-        n -= NLMSG_LENGTH(sizeof(*socket));
+        n -= sizeof(*socket);
 
         for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, n); a = RTA_NEXT(a, n)) {
                 if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) >= sizeof(*file))
@@ -134,7 +131,7 @@ static int take_socket(SocketPicture *p, const struct nlmsghdr *message) {
         if (!file)
                 return 0;
 
-        return picture_add(p,
+        return picture_add(userdata,
                            &(Listener){
                                    .device = file->udiag_vfs_dev,
                                    .inode = file->udiag_vfs_ino,
@@ -145,113 +142,22 @@ static int take_socket(SocketPicture *p, const struct nlmsghdr *message) {
                            name, n_name);
 }
 
-static int dump_error(const struct nlmsghdr *message) {
-        const struct nlmsgerr *e = NLMSG_DATA(message);
-
-        if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error >= 0)
-                return -EBADMSG;
-        return e->error;
-}
-
-/* Takes one part of a dump. 0: more come; 1: that was the last; -EINTR: the kernel says that it changed meanwhile. */
-static int take_part(SocketPicture *p, const char *part, size_t n, uint32_t sequence) {
-        bool is_last = false;
-
-        for (const struct nlmsghdr *m = (const void *) part; !is_last && NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
-                int r = 0;
-
-                if (m->nlmsg_seq != sequence)
-                        continue;
-                if (m->nlmsg_flags & NLM_F_DUMP_INTR)
-                        return -EINTR;
-                if (m->nlmsg_type == NLMSG_ERROR)
-                        return dump_error(m);
-                if (m->nlmsg_type == NLMSG_DONE)
-                        is_last = true;
-                else if (m->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-                        r = take_socket(p, m);
-                if (r < 0)
-                        return r;
-        }
-        return is_last;
-}
-
-static int dump_open(SocketDump *d) {
-        if (!d->buffer)
-                d->buffer = malloc(BUFFER_BYTES);
-        if (!d->buffer)
-                return -ENOMEM;
-        if (d->fd < 0)
-                d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
-        return d->fd < 0 ? -errno : 0;
-}
-
-static int dump_request(SocketDump *d) {
-        const struct {
-                struct nlmsghdr header;
-                struct unix_diag_req body;
-        } request = {
-                .header = {
-                        .nlmsg_len = sizeof(request),
-                        .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-                        .nlmsg_seq = ++d->sequence,
-                },
-                .body = {
-                        .sdiag_family = AF_UNIX,
-                        .udiag_states = 1 << STATE_LISTEN,
-                        .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN,
-                },
+int socket_dump_take(SockDiag *d, SocketPicture *p) {
+        const struct unix_diag_req request = {
+                .sdiag_family = AF_UNIX,
+                .udiag_states = 1 << STATE_LISTEN,
+                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN,
         };
-        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-
-        return sendto(d->fd, &request, sizeof(request), 0, (const struct sockaddr *) &kernel, sizeof(kernel)) < 0
-                       ? -errno
-                       : 0;
-}
-
-static int dump_take_once(SocketDump *d, SocketPicture *p) {
-        int r;
-
-        p->n_listeners = p->n_name_bytes = 0;
-        r = dump_open(d);
-        if (r < 0)
-                return r;
-        r = dump_request(d);
-        while (r == 0) {
-                ssize_t n = recv(d->fd, d->buffer, BUFFER_BYTES, MSG_TRUNC);
-
-                if (n < 0)
-                        return -errno;
-                if (n > BUFFER_BYTES)
-                        return -EMSGSIZE;
-                r = n == 0 ? -EBADMSG : take_part(p, d->buffer, (size_t) n, d->sequence);
-        }
-        return r < 0 ? r : 0;
-}
-
-int socket_dump_take(SocketDump *d, SocketPicture *p) {
         int r = -EINTR;
 
         for (unsigned i = 0; r == -EINTR && i < TAKES_MAX; i++) {
-                r = dump_take_once(d, p);
-                /* A dump left half read would make the next request EBUSY: begin anew with a new socket. */
-                if (r < 0 && d->fd >= 0) {
-                        (void) close(d->fd);
-                        d->fd = -1;
-                }
+                p->n_listeners = p->n_name_bytes = 0;
+                r = sock_diag_dump(d, &request, sizeof(request), take_socket, p);
         }
         if (r < 0)
                 return r;
         picture_sort(p);
         return 0;
-}
-
-void socket_dump_done(SocketDump *d) {
-        if (d->fd >= 0)
-                (void) close(d->fd);
-        free(d->buffer);
-        *d = (SocketDump){ .fd = -1 };
 }
 
 const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode) {

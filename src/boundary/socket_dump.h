@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "boundary/sock_diag.h"
+
 enum {
         SOCKET_DUMP_LISTENERS_MAX = 128 * 1024,
 };
@@ -27,16 +29,9 @@ typedef struct SocketPicture {
         size_t n_name_bytes, n_name_bytes_allocated;
 } SocketPicture;
 
-typedef struct SocketDump {
-        int fd; /* -1: opened at the next take */
-        uint32_t sequence;
-        char *buffer;
-} SocketDump;
-
 /* Takes a new picture. Does not block: the kernel fills in each part of a dump as the one before is read. Negative
  * errno; the picture is then half a one. */
-int socket_dump_take(SocketDump *d, SocketPicture *p);
-void socket_dump_done(SocketDump *d);
+int socket_dump_take(SockDiag *d, SocketPicture *p);
 
 /* NULL: no socket listens on that file. */
 const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode);

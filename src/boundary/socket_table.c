@@ -24,7 +24,7 @@ static const char *const socket_state_table[] = {
 DEFINE_STRING_TABLE(SocketState, socket_state, _SOCKET_STATE_MAX)
 
 struct SocketTable {
-        SocketDump dump;
+        SockDiag diag;
         SocketPicture pictures[2]; /* the last good one, and room for the next */
         unsigned current;
         bool is_good; /* the last refresh worked: pictures[current] may be asked */
@@ -35,7 +35,7 @@ int socket_table_new(SocketTable **ret) {
 
         if (!t)
                 return -ENOMEM;
-        t->dump.fd = -1;
+        t->diag.fd = -1;
         *ret = t;
         return 0;
 }
@@ -45,7 +45,7 @@ SocketTable *socket_table_free(SocketTable *t) {
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(t->pictures); i++)
                 socket_picture_done(&t->pictures[i]);
-        socket_dump_done(&t->dump);
+        sock_diag_done(&t->diag);
         free(t);
         return NULL;
 }
@@ -55,7 +55,7 @@ int socket_table_refresh(SocketTable *t, bool *ret_changed) {
         bool was_good = t->is_good;
         int r;
 
-        r = socket_dump_take(&t->dump, now);
+        r = socket_dump_take(&t->diag, now);
         t->is_good = r == 0;
         if (r < 0)
                 return r;
@@ -110,6 +110,7 @@ static void describe(SocketSighting *s, const Listener *l) {
         s->state = listener_is_full(l) ? SOCKET_NOT_ACCEPTING : SOCKET_ALIVE;
         s->backlog = l->backlog;
         s->backlog_max = l->backlog_max;
+        s->socket = l->socket;
 }
 
 /* Something is bound to the file, and no listener in the picture was bound to its name: it may be a datagram socket,

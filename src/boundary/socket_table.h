@@ -33,6 +33,7 @@ typedef struct SocketSighting {
         SocketState state;             /* never FOREIGN here: whose it is, is judged by the caller */
         uint32_t backlog, backlog_max; /* connections waiting for accept(), and their limit; 0, 0 where unknown */
         uint64_t inode;                /* of the path as st_ino; 0: no file */
+        uint32_t socket;               /* the listening socket's own inode, as /proc/PID/fd shows it; 0: not known */
 } SocketSighting;
 
 /* 0; where the kernel has no unix_diag the table still works, by connecting. -ENOMEM. */

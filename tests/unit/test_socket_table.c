@@ -40,12 +40,13 @@ TEST(a_listener_is_alive_and_is_not_connected_to) {
         _cleanup_close_ int listener = listen_at(path, 7);
         _cleanup_(socket_table_freep) SocketTable *t = table_now();
         SocketSighting s;
-        struct stat st;
+        struct stat st, own;
 
-        ASSERT(listener >= 0 && t && stat(path, &st) == 0);
+        ASSERT(listener >= 0 && t && stat(path, &st) == 0 && fstat(listener, &own) == 0);
         s = socket_table_look(t, path);
         ASSERT_EQ(s.state, SOCKET_ALIVE);
         ASSERT_EQ(s.inode, st.st_ino);
+        ASSERT_EQ(s.socket, own.st_ino);
         ASSERT_EQ(s.backlog, 0);
         ASSERT_EQ(s.backlog_max, 7);
         ASSERT_EQ(accept(listener, NULL, NULL), -1);

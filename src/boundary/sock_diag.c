@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "boundary/sock_diag.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/cleanup.h"
+
+enum {
+        BUFFER_BYTES = 64 * 1024, /* the kernel's parts of a dump are at most 32 KiB */
+};
+
+static int diag_open(SockDiag *d) {
+        if (!d->buffer)
+                d->buffer = malloc(BUFFER_BYTES);
+        if (!d->buffer)
+                return -ENOMEM;
+        if (d->fd < 0)
+                d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+        return d->fd < 0 ? -errno : 0;
+}
+
+static int diag_request(SockDiag *d, const void *body, size_t n) {
+        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+        struct nlmsghdr header = {
+                .nlmsg_len = (uint32_t) NLMSG_LENGTH(n),
+                .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+                .nlmsg_seq = ++d->sequence,
+        };
+        struct iovec parts[] = { { &header, sizeof(header) }, { (void *) body, n } };
+        struct msghdr m = {
+                .msg_name = (void *) &kernel,
+                .msg_namelen = sizeof(kernel),
+                .msg_iov = parts,
+                .msg_iovlen = ELEMENTSOF(parts),
+        };
+
+        return sendmsg(d->fd, &m, 0) < 0 ? -errno : 0;
+}
+
+static int diag_error(const struct nlmsghdr *message) {
+        const struct nlmsgerr *e = NLMSG_DATA(message);
+
+        if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) || e->error >= 0)
+                return -EBADMSG;
+        return e->error;
+}
+
+/* Takes one part of a dump. 0: more come; 1: that was the last; -EINTR: the kernel says that it changed meanwhile. */
+static int take_part(const SockDiag *d, size_t n, sock_diag_take_t take, void *userdata) {
+        bool is_last = false;
+
+        for (const struct nlmsghdr *m = (const void *) d->buffer; !is_last && NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
+                int r = 0;
+
+                if (m->nlmsg_seq != d->sequence)
+                        continue;
+                if (m->nlmsg_flags & NLM_F_DUMP_INTR)
+                        return -EINTR;
+                if (m->nlmsg_type == NLMSG_ERROR)
+                        return diag_error(m);
+                if (m->nlmsg_type == NLMSG_DONE)
+                        is_last = true;
+                else if (m->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+                        r = take(NLMSG_DATA(m), m->nlmsg_len - NLMSG_LENGTH(0), userdata);
+                if (r < 0)
+                        return r;
+        }
+        return is_last;
+}
+
+static int dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, void *userdata) {
+        int r = diag_open(d);
+
+        if (r < 0)
+                return r;
+        r = diag_request(d, body, n);
+        while (r == 0) {
+                ssize_t n_part = recv(d->fd, d->buffer, BUFFER_BYTES, MSG_TRUNC);
+
+                if (n_part < 0)
+                        return -errno;
+                if (n_part > BUFFER_BYTES)
+                        return -EMSGSIZE;
+                r = n_part == 0 ? -EBADMSG : take_part(d, (size_t) n_part, take, userdata);
+        }
+        return r < 0 ? r : 0;
+}
+
+int sock_diag_dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, void *userdata) {
+        int r = dump(d, body, n, take, userdata);
+
+        /* A dump left half read would make the next request EBUSY: begin anew with a new socket. */
+        if (r < 0 && d->fd >= 0) {
+                (void) close(d->fd);
+                d->fd = -1;
+        }
+        return r;
+}
+
+void sock_diag_done(SockDiag *d) {
+        if (d->fd >= 0)
+                (void) close(d->fd);
+        free(d->buffer);
+        *d = (SockDiag){ .fd = -1 };
+}
