@@ -56,6 +56,7 @@ static const char *const query_sql[_QUERY_MAX] = {
 static const char *const intention_words[_INTENTION_MAX] = {
         [INTENTION_NONE] = "none",       [INTENTION_START] = "start",     [INTENTION_STOP] = "stop",
         [INTENTION_RESTART] = "restart", [INTENTION_REPLACE] = "replace", [INTENTION_REMOVE] = "remove",
+        [INTENTION_REFRESH] = "refresh",
 };
 
 struct Store {

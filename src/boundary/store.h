@@ -23,6 +23,7 @@ typedef enum IntentionKind {
         INTENTION_RESTART, /* down, then up */
         INTENTION_REPLACE, /* the units are being made anew */
         INTENTION_REMOVE,  /* take down and forget */
+        INTENTION_REFRESH, /* the units are being told of what changes as they run */
         _INTENTION_MAX,
 } IntentionKind;
 

@@ -362,6 +362,18 @@ int systemd_client_create(SystemdClient *c, struct json_object *plan, uint64_t t
         return r < 0 ? r : systemd_requests_add_job(c->requests, m, timeout_usec, done, userdata);
 }
 
+int systemd_client_set_properties(SystemdClient *c, const char *unit, struct json_object *properties,
+                                  systemd_done_t done, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = new_call(c, "SetUnitProperties", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sb", unit, true);
+        if (r >= 0)
+                r = systemd_requests_append_properties(m, properties);
+        return r < 0 ? r : systemd_requests_add_call(c->requests, m, done, userdata);
+}
+
 int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_listed_t listed, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_call(c, "ListUnitsByPatterns", &m);

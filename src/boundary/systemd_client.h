@@ -78,6 +78,9 @@ int systemd_client_create(SystemdClient *c, struct json_object *plan, uint64_t t
                           void *userdata);
 int systemd_client_reset_failed(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata);
 int systemd_client_kill(SystemdClient *c, const char *unit, int signal, systemd_done_t done, void *userdata);
+/* Changes a unit as it runs, for as long as it is loaded: what systemd knows to change so (core/unit_plan_diff.c). */
+int systemd_client_set_properties(SystemdClient *c, const char *unit, struct json_object *properties,
+                                  systemd_done_t done, void *userdata);
 /* `patterns`: NULL-terminated, shell patterns of unit names. */
 int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_listed_t listed, void *userdata);
 /* Reads all properties of `unit` into its facts (find()), then changed(), then done. */

@@ -328,9 +328,7 @@ void systemd_requests_job_removed(SystemdRequests *q, uint32_t job_id, const cha
                 request_finish(request, 0, result, NULL);
 }
 
-/* -- StartTransientUnit: "ssa(sv)a(sa(sv))" -- */
-
-static int append_properties(sd_bus_message *m, struct json_object *properties) {
+int systemd_requests_append_properties(sd_bus_message *m, struct json_object *properties) {
         int r = sd_bus_message_open_container(m, 'a', "(sv)");
 
         for (size_t i = 0; r >= 0 && i < json_object_array_length(properties); i++) {
@@ -353,12 +351,14 @@ static int append_properties(sd_bus_message *m, struct json_object *properties) 
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+/* -- StartTransientUnit: "ssa(sv)a(sa(sv))" -- */
+
 int systemd_requests_append_plan(sd_bus_message *m, struct json_object *plan) {
         struct json_object *units = json_object_object_get(plan, "units");
         int r = sd_bus_message_append(m, "ss", json_object_get_string(json_object_object_get(plan, "slice")), "fail");
 
         if (r >= 0)
-                r = append_properties(m, json_object_object_get(plan, "slice_properties"));
+                r = systemd_requests_append_properties(m, json_object_object_get(plan, "slice_properties"));
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sa(sv))");
         for (size_t i = 0; r >= 0 && i < json_object_array_length(units); i++) {
@@ -368,7 +368,7 @@ int systemd_requests_append_plan(sd_bus_message *m, struct json_object *plan) {
                 if (r >= 0)
                         r = sd_bus_message_append(m, "s", json_object_get_string(json_object_object_get(unit, "name")));
                 if (r >= 0)
-                        r = append_properties(m, json_object_object_get(unit, "properties"));
+                        r = systemd_requests_append_properties(m, json_object_object_get(unit, "properties"));
                 if (r >= 0)
                         r = sd_bus_message_close_container(m);
         }

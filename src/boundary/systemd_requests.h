@@ -29,5 +29,7 @@ int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_lis
 int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, void (*take)(sd_bus_message *reply, void *context),
                               void *context, systemd_done_t done, void *userdata);
 
+/* "a(sv)" of a list of PROPERTY (core/unit_plan.h). */
+int systemd_requests_append_properties(sd_bus_message *m, struct json_object *properties);
 /* The arguments of StartTransientUnit for a plan of unit_plan_build(). */
 int systemd_requests_append_plan(sd_bus_message *m, struct json_object *plan);

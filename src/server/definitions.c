@@ -8,6 +8,7 @@
 
 #include "core/definition_diff.h"
 #include "core/start_order.h"
+#include "server/service_live.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
 #include "server/sockets.h"
@@ -98,17 +99,18 @@ static int batch_check(const Batch *b, char **reterr_message) {
         return start_order_check(all, n, reterr_message);
 }
 
-static int plans_differ(Supervisor *s, const ServiceDefinition *a, const ServiceDefinition *b) {
+static int compare_plans(Supervisor *s, const ServiceDefinition *old, const ServiceDefinition *new,
+                         UnitPlanChange *ret) {
         UnitPlanContext context = supervisor_plan_context(s);
-        struct json_object *plan_a = NULL, *plan_b = NULL;
-        int r = unit_plan_build(a, &context, &plan_a);
+        struct json_object *old_plan = NULL, *new_plan = NULL;
+        int r = unit_plan_build(old, &context, &old_plan);
 
         if (r >= 0)
-                r = unit_plan_build(b, &context, &plan_b);
+                r = unit_plan_build(new, &context, &new_plan);
         if (r >= 0)
-                r = !json_object_equal(plan_a, plan_b);
-        json_object_put(plan_a);
-        json_object_put(plan_b);
+                *ret = unit_plan_compare(old_plan, new_plan);
+        json_object_put(old_plan);
+        json_object_put(new_plan);
         return r;
 }
 
@@ -129,16 +131,15 @@ static int compare_one(const Batch *b, const ServiceDefinition *d, ApplyChange *
                 return 0;
         }
         change->outcome = APPLY_UPDATED;
-        r = plans_differ(b->supervisor, old->definition, d);
+        r = compare_plans(b->supervisor, old->definition, d, &change->units);
         if (r < 0)
                 return r;
-        change->restarts = r > 0;
         r = definition_diff(old->definition->text, d->text, &diff);
         if (r >= 0)
                 fprintf(difference, "%s: updated, %s\n%s", d->name,
-                        !change->restarts       ? "restarts nothing"
-                        : service_wants_up(old) ? "restarts it"
-                                                : "stays down",
+                        change->units != UNIT_PLAN_REMADE ? "restarts nothing"
+                        : service_wants_up(old)           ? "restarts it"
+                                                          : "stays down",
                         diff);
         return r;
 }
@@ -153,7 +154,7 @@ static int compare_removed(const Batch *b, ApplyResult *result, FILE *difference
 
                 if (!(b->flags & APPLY_PRUNE) || services[i]->removing || batch_find(b, name))
                         continue;
-                *change = (ApplyChange){ .name = strdup(name), .outcome = APPLY_REMOVED, .restarts = true };
+                *change = (ApplyChange){ .name = strdup(name), .outcome = APPLY_REMOVED };
                 if (!change->name)
                         return -ENOMEM;
                 result->n_changes++;
@@ -194,7 +195,10 @@ static IntentionKind intention_of(const Supervisor *s, const ApplyChange *c, con
         case APPLY_REMOVED:
                 return INTENTION_REMOVE;
         case APPLY_UPDATED:
-                return c->restarts ? INTENTION_REPLACE : old->intention;
+                if (c->units == UNIT_PLAN_REMADE)
+                        return INTENTION_REPLACE;
+                return c->units == UNIT_PLAN_LIVE && old->intention == INTENTION_NONE ? INTENTION_REFRESH
+                                                                                      : old->intention;
         case APPLY_UNCHANGED:
                 break;
         }
@@ -262,6 +266,30 @@ static void tell_redefined(Service *s) {
                 o->redefined(s, o->userdata);
 }
 
+static int do_update(Service *s, ServiceDefinition *d, UnitPlanChange units, IntentionKind intention) {
+        UnitPlanContext context = supervisor_plan_context(s->supervisor);
+        struct json_object *old_plan = NULL;
+        int r = units == UNIT_PLAN_LIVE ? unit_plan_build(s->definition, &context, &old_plan) : 0;
+
+        sockets_forget(supervisor_sockets(s->supervisor), s);
+        if (r < 0)
+                service_definition_free(d);
+        else
+                r = service_set_definition(s, d);
+        sockets_follow(supervisor_sockets(s->supervisor), s);
+        if (r >= 0 && units == UNIT_PLAN_REMADE)
+                begin_units(s, OPERATION_RESTART, intention);
+        else
+                s->intention = intention;
+        if (r >= 0 && units == UNIT_PLAN_LIVE)
+                r = service_live_begin(s, old_plan);
+        if (r >= 0)
+                tell_redefined(s);
+        supervisor_mark(s);
+        json_object_put(old_plan);
+        return r;
+}
+
 static int do_change(Batch *b, const ApplyChange *c, IntentionKind intention) {
         Service *s = supervisor_find(b->supervisor, c->name);
         ServiceDefinition *d;
@@ -282,17 +310,9 @@ static int do_change(Batch *b, const ApplyChange *c, IntentionKind intention) {
                         begin_units(s, OPERATION_START, intention);
                 return r;
         case APPLY_UPDATED:
-                break;
+                return do_update(s, batch_take(b, c->name), c->units, intention);
         }
-        sockets_forget(supervisor_sockets(b->supervisor), s);
-        r = service_set_definition(s, batch_take(b, c->name));
-        sockets_follow(supervisor_sockets(b->supervisor), s);
-        if (r >= 0 && c->restarts)
-                begin_units(s, OPERATION_RESTART, intention);
-        if (r >= 0)
-                tell_redefined(s);
-        supervisor_mark(s);
-        return r;
+        return 0;
 }
 
 static int batch_do(Batch *b, const ApplyResult *result) {

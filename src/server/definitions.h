@@ -3,6 +3,7 @@
 
 /* Takes new definitions, all or nothing, and forgets old ones. */
 
+#include "core/unit_plan_diff.h"
 #include "server/supervisor.h"
 
 enum {
@@ -15,7 +16,7 @@ typedef enum ApplyOutcome { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED, APPLY
 typedef struct ApplyChange {
         char *name;
         ApplyOutcome outcome;
-        bool restarts; /* its units are made anew */
+        UnitPlanChange units; /* of an update */
 } ApplyChange;
 
 typedef struct ApplyResult {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/records.h"
+#include "server/service_live.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
 
@@ -109,6 +110,10 @@ static void finish_intention(Service *s, bool units_there) {
                         service_units_rebuild(s);
                 start_again(s);
                 break;
+        case INTENTION_REFRESH:
+                if (service_live_begin(s, NULL) >= 0)
+                        return; /* which ends it */
+                break;
         case INTENTION_NONE:
         case _INTENTION_MAX:
                 break;
@@ -125,7 +130,7 @@ void recovery_judge(Service *s, bool units_there, bool new_life) {
                         return; /* a new store beside old units: adopt them */
                 else
                         after_reboot(s);
-        } else if (s->intention != INTENTION_NONE) {
+        } else if (s->intention != INTENTION_NONE && (units_there || s->intention != INTENTION_REFRESH)) {
                 finish_intention(s, units_there);
         } else if (!units_there) {
                 /* Nobody here began that: its slice was stopped while no server watched. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "server/probing.h"
+#include "server/service_live.h"
 #include "server/supervisor.h"
 
 static int find_socket(const ServiceDefinition *d, const char *path) {
@@ -103,6 +104,7 @@ Service *service_free(Service *s) {
                 return NULL;
         free_parts(s);
         systemd_client_forget(supervisor_systemd(s->supervisor), s);
+        service_live_drop(s);
         sd_event_source_disable_unref(s->step_timer);
         sd_event_source_disable_unref(s->recheck);
         service_definition_free(s->definition);

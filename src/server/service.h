@@ -74,6 +74,14 @@ typedef enum UnitStep {
         UNITS_CHECKING, /* did each come out loaded? */
 } UnitStep;
 
+/* What systemd is still to be told of units that it changes as they run (service_live.c). */
+typedef struct LiveChanges {
+        Service *service;
+        struct json_object *changes; /* as of unit_plan_live_changes(); NULL mostly */
+        unsigned n_calls;            /* outstanding */
+        bool told;
+} LiveChanges;
+
 struct Service {
         Supervisor *supervisor;
         ServiceDefinition *definition;
@@ -94,6 +102,7 @@ struct Service {
         unsigned n_clear_rounds;
         uint64_t clear_since_usec;
         sd_event_source *step_timer;
+        LiveChanges live;
         char *fault; /* why the units could not be made; NULL mostly */
 
         ServiceState shown_state;

@@ -12,6 +12,7 @@
 #include "boundary/exec_file.h"
 #include "boundary/service_folder.h"
 #include "boundary/systemd_facts.h"
+#include "server/service_live.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -38,6 +39,7 @@ uint64_t service_units_stop_timeout_usec(const Service *s) {
 
 void service_units_rebuild(Service *s) {
         systemd_client_forget(systemd_of(s), s);
+        service_live_drop(s);
         s->rebuild = true;
         service_units_interrupt(s);
         free(TAKE_PTR(s->fault));
@@ -45,6 +47,7 @@ void service_units_rebuild(Service *s) {
 }
 
 void service_units_interrupt(Service *s) {
+        service_live_interrupt(s);
         s->step = UNITS_SETTLED;
         s->n_step_calls = 0;
         if (s->step_timer)
@@ -120,7 +123,7 @@ static int write_exec_file(struct json_object *plan) {
         return exec_file_write(json_object_get_string(json_object_object_get(plan, "path")), &file);
 }
 
-static int write_exec_files(Service *s, struct json_object *plan) {
+int service_units_write_exec_files(const Service *s, struct json_object *plan) {
         struct json_object *units = json_object_object_get(plan, "units");
         int r = service_folder_make_exec(supervisor_options(s->supervisor)->exec_dir, s->definition->name);
 
@@ -208,7 +211,7 @@ static void create(Service *s) {
                 r = service_folder_make(s->definition);
         if (r < 0)
                 give_up(s, s->definition->directory, strerror(-r));
-        else if ((r = write_exec_files(s, plan)) < 0)
+        else if ((r = service_units_write_exec_files(s, plan)) < 0)
                 give_up(s, context.exec_dir, strerror(-r));
         else if ((r = systemd_client_create(systemd_of(s), plan, CREATE_TIMEOUT_USEC, on_created, s)) < 0 &&
                  r != -ENOTCONN)
@@ -335,5 +338,7 @@ static void begin(Service *s) {
 bool service_units_advance(Service *s) {
         if ((s->rebuild || s->removing) && s->step == UNITS_SETTLED)
                 begin(s);
+        if (s->step == UNITS_SETTLED)
+                service_live_advance(s);
         return s->step != UNITS_SETTLED || s->rebuild || s->removing;
 }

@@ -12,6 +12,9 @@ bool service_units_advance(Service *s);
 /* Its units are to be made anew from its definition (once more, where that is under way already). */
 void service_units_rebuild(Service *s);
 
+/* The argument files of the shim, as `plan` (core/unit_plan.h) has them. Negative errno. */
+int service_units_write_exec_files(const Service *s, struct json_object *plan);
+
 /* What was in flight is lost with the connection; advance() begins again. */
 void service_units_interrupt(Service *s);
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/service_live.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/unit_plan_diff.h"
+#include "server/service_units.h"
+#include "server/supervisor.h"
+
+static SystemdClient *systemd_of(const Service *s) {
+        return supervisor_systemd(s->supervisor);
+}
+
+void service_live_drop(Service *s) {
+        systemd_client_forget(systemd_of(s), &s->live);
+        json_object_put(s->live.changes);
+        s->live = (LiveChanges){ 0 };
+}
+
+void service_live_interrupt(Service *s) {
+        systemd_client_forget(systemd_of(s), &s->live);
+        s->live.n_calls = 0;
+        s->live.told = false;
+}
+
+int service_live_begin(Service *s, struct json_object *old) {
+        UnitPlanContext context = supervisor_plan_context(s->supervisor);
+        struct json_object *plan = NULL, *changes = NULL;
+        int r = unit_plan_build(s->definition, &context, &plan);
+
+        if (r >= 0)
+                changes = unit_plan_live_changes(old, plan);
+        if (r >= 0 && changes)
+                r = service_units_write_exec_files(s, plan);
+        json_object_put(plan);
+        if (!changes)
+                return -ENOMEM;
+        if (r < 0)
+                log_warning("%s: its argument files cannot be written: %s", s->definition->name, strerror(-r));
+
+        /* What has been told already is told again, in the same order: the last one counts. */
+        service_live_interrupt(s);
+        s->live.service = s;
+        if (!s->live.changes) {
+                s->live.changes = changes;
+                return 0;
+        }
+        for (size_t i = 0; i < json_object_array_length(changes); i++)
+                json_object_array_add(s->live.changes, json_object_get(json_object_array_get_idx(changes, i)));
+        json_object_put(changes);
+        return 0;
+}
+
+static void end(Service *s) {
+        service_live_drop(s);
+        if (s->intention == INTENTION_REFRESH)
+                supervisor_save_intention(s, INTENTION_NONE);
+}
+
+static void on_told(void *userdata, int r, const char *job_result, const char *text) {
+        LiveChanges *live = userdata;
+        Service *s = live->service;
+
+        (void) job_result;
+        if (r == -ECONNRESET)
+                return; /* service_live_interrupt() */
+        /* A unit that is not loaded is made of the new definition when it is. */
+        if (r < 0 && r != -ENOENT)
+                log_warning("%s: systemd does not take a change as it runs, so it comes with the next restart: %s",
+                            s->definition->name, text ? text : strerror(-r));
+        if (--live->n_calls == 0)
+                end(s);
+}
+
+void service_live_advance(Service *s) {
+        LiveChanges *live = &s->live;
+
+        if (!live->changes || live->told)
+                return;
+        live->told = true;
+        for (size_t i = 0; i < json_object_array_length(live->changes); i++) {
+                struct json_object *change = json_object_array_get_idx(live->changes, i);
+                int r = systemd_client_set_properties(systemd_of(s),
+                                                      json_object_get_string(json_object_object_get(change, "unit")),
+                                                      json_object_object_get(change, "properties"), on_told, live);
+
+                if (r == -ENOTCONN) {
+                        service_live_interrupt(s);
+                        return;
+                }
+                if (r >= 0)
+                        live->n_calls++;
+                else
+                        log_warning("%s: cannot tell systemd of a change: %s", s->definition->name, strerror(-r));
+        }
+        if (live->n_calls == 0)
+                end(s);
+}
