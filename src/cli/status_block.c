@@ -2,6 +2,7 @@
 #include "cli/status_block.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "cli/status_json.h"
 #include "cli/time_text.h"
@@ -110,14 +111,18 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
         uint64_t failures = status_json_number(probe, "failures"), status = status_json_number(probe, "last_status"),
                  latency = status_json_number(probe, "latency_usec"),
                  checked = status_json_number(probe, "checked_usec");
-        const char *error = status_json_text(probe, "last_error");
+        const char *error = status_json_text(probe, "last_error"), *role = status_json_text(probe, "role"),
+                   *not_asked = status_json_text(probe, "not_asked");
         char span[TIME_TEXT_MAX];
 
-        fprintf(out, "%s: %s", status_json_text(probe, "name"), status_json_text(probe, "state"));
+        fprintf(out, "%s", status_json_text(probe, "name"));
+        if (*role && strcmp(role, "liveness") != 0)
+                fprintf(out, " (%s)", role);
+        fprintf(out, ": %s", status_json_text(probe, "state"));
         if (failures > 0)
                 fprintf(out, ", %" PRIu64 " in a row", failures);
         if (*error)
-                fprintf(out, ", %s", error);
+                fprintf(out, failures > 0 ? ", %s" : ", before: %s", error);
         if (status > 0)
                 fprintf(out, ", HTTP %" PRIu64, status);
         if (latency > 0) {
@@ -125,7 +130,10 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
                 fprintf(out, ", in %s", span);
         }
         time_text_ago(checked, now_usec, span);
-        fprintf(out, ", %s\n", checked > 0 ? span : "not asked yet");
+        fprintf(out, ", %s", checked > 0 ? span : "not answered yet");
+        if (*not_asked)
+                fprintf(out, "%s: %s", checked > 0 ? "; not asked since" : "", not_asked);
+        fputs("\n", out);
 }
 
 void status_block_print(FILE *out, struct json_object *service, const TerminalStyle *style, uint64_t now_usec) {

@@ -14,13 +14,17 @@ enum {
 
 static const char *const probe_verdict_table[] = {
         [PROBE_VERDICT_NONE] = "none",     [PROBE_VERDICT_PASSING] = "passing", [PROBE_VERDICT_FAILING] = "failing",
-        [PROBE_VERDICT_FAILED] = "failed", [PROBE_VERDICT_STALE] = "stale",
+        [PROBE_VERDICT_FAILED] = "failed", [PROBE_VERDICT_STALE] = "stale",     [PROBE_VERDICT_NOT_READY] = "not-ready",
 };
 
 DEFINE_STRING_TABLE(ProbeVerdict, probe_verdict, _PROBE_VERDICT_MAX)
 
-void probe_health_reset(ProbeHealth *h, bool adopted) {
-        *h = (ProbeHealth){ .verdict = adopted ? PROBE_VERDICT_STALE : PROBE_VERDICT_NONE };
+void probe_health_reset(ProbeHealth *h) {
+        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_NONE };
+}
+
+void probe_health_adopt(ProbeHealth *h, ProbeVerdict before) {
+        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_STALE, .before = before };
 }
 
 static unsigned saturating_next(unsigned n) {
@@ -33,33 +37,77 @@ static void window_push(ProbeHealth *h, bool is_fail) {
                 h->n_window++;
 }
 
-static bool window_is_tripped(const ProbeHealth *h, const ProbeDefinition *p) {
+unsigned probe_health_window_failures(const ProbeHealth *h, const ProbeDefinition *p, unsigned *ret_n) {
         unsigned n = p->window_length < WINDOW_MAX ? p->window_length : WINDOW_MAX;
         uint64_t mask = n == WINDOW_MAX ? UINT64_MAX : (UINT64_C(1) << n) - 1;
 
         /* Bits beyond the n_window results there are, are 0: they count as no failure. */
-        return p->window_failures > 0 && (unsigned) __builtin_popcountll(h->window & mask) >= p->window_failures;
+        *ret_n = n < h->n_window ? n : h->n_window;
+        return p->window_failures > 0 ? (unsigned) __builtin_popcountll(h->window & mask) : 0;
 }
 
-static ProbeVerdict judge(const ProbeHealth *h, const ProbeDefinition *p) {
-        bool is_at_limit = h->failures > 0 && h->failures >= p->failures;
-        /* Also after a new failure, which may be below the limit: only passes lead out of FAILED. */
-        bool is_still_down = h->verdict == PROBE_VERDICT_FAILED && h->successes < p->successes;
+static bool window_is_tripped(const ProbeHealth *h, const ProbeDefinition *p) {
+        unsigned n;
 
-        if (is_at_limit || is_still_down || window_is_tripped(h, p))
+        return p->window_failures > 0 && probe_health_window_failures(h, p, &n) >= p->window_failures;
+}
+
+/* What the verdict was before this answer; one that was taken down by the server before this one goes on. */
+static ProbeVerdict verdict_so_far(const ProbeHealth *h) {
+        return h->verdict == PROBE_VERDICT_STALE ? h->before : h->verdict;
+}
+
+/* Whether a failure may be no more than the start not being over. */
+static bool may_await_first_pass(const ProbeHealth *h, const ProbeDefinition *p, ProbePhase phase) {
+        bool never_passed = verdict_so_far(h) == PROBE_VERDICT_NONE || verdict_so_far(h) == PROBE_VERDICT_NOT_READY;
+
+        if (!never_passed)
+                return false;
+        if (p->role != PROBE_READINESS)
+                return phase == PROBE_PHASE_ABSENT;
+        /* A service that has been up for long, of which nothing was taken down, may well have passed. */
+        return h->verdict != PROBE_VERDICT_STALE || h->before != PROBE_VERDICT_NONE || phase != PROBE_PHASE_UP;
+}
+
+static ProbeVerdict judge_failure(ProbeHealth *h, const ProbeDefinition *p, ProbePhase phase) {
+        bool was_not_ready = verdict_so_far(h) == PROBE_VERDICT_NOT_READY;
+
+        if (was_not_ready && phase != PROBE_PHASE_UP)
+                h->failures = 1; /* somebody answers now: what was before was no answer of his */
+        else if (was_not_ready)
                 return PROBE_VERDICT_FAILED;
-        return h->failures > 0 ? PROBE_VERDICT_FAILING : PROBE_VERDICT_PASSING;
+        /* A new failure may be below the limit: only passes lead out of FAILED. */
+        if (h->failures >= p->failures || verdict_so_far(h) == PROBE_VERDICT_FAILED || window_is_tripped(h, p))
+                return PROBE_VERDICT_FAILED;
+        return PROBE_VERDICT_FAILING;
 }
 
-void probe_health_take(ProbeHealth *h, const ProbeDefinition *p, ProbeOutcome outcome, uint64_t now_usec) {
+static ProbeVerdict judge_pass(const ProbeHealth *h, const ProbeDefinition *p) {
+        ProbeVerdict so_far = verdict_so_far(h);
+        bool is_back = h->successes >= p->successes;
+
+        if (window_is_tripped(h, p))
+                return PROBE_VERDICT_FAILED;
+        if (!is_back && (so_far == PROBE_VERDICT_FAILING || so_far == PROBE_VERDICT_FAILED ||
+                         (so_far == PROBE_VERDICT_NOT_READY && p->role == PROBE_READINESS)))
+                return so_far;
+        return PROBE_VERDICT_PASSING;
+}
+
+void probe_health_take(ProbeHealth *h, const ProbeDefinition *p, ProbeOutcome outcome, ProbePhase phase,
+                       uint64_t now_usec) {
         if (outcome != PROBE_PASS && outcome != PROBE_FAIL)
                 return;
 
         h->successes = outcome == PROBE_PASS ? saturating_next(h->successes) : 0;
         h->failures = outcome == PROBE_FAIL ? saturating_next(h->failures) : 0;
         h->checked_usec = now_usec;
+        if (outcome == PROBE_FAIL && may_await_first_pass(h, p, phase)) {
+                h->verdict = PROBE_VERDICT_NOT_READY; /* of no weight for the window rule */
+                return;
+        }
         window_push(h, outcome == PROBE_FAIL);
-        h->verdict = judge(h, p);
+        h->verdict = outcome == PROBE_PASS ? judge_pass(h, p) : judge_failure(h, p, phase);
 }
 
 /* Never later: how soon a failure shows is promised from the interval as it was written. */
@@ -69,12 +117,16 @@ static uint64_t earlier(uint64_t usec, unsigned permille) {
         return usec / 1000 * factor + usec % 1000 * factor / 1000;
 }
 
+static bool is_down(ProbeVerdict verdict) {
+        return verdict == PROBE_VERDICT_FAILED || verdict == PROBE_VERDICT_NOT_READY;
+}
+
 uint64_t probe_health_delay_usec(const ProbeHealth *h, const ProbeDefinition *p, unsigned early_permille) {
-        bool is_coming_back = h->verdict == PROBE_VERDICT_FAILED && h->successes > 0 && h->successes < p->successes;
+        bool is_coming_back = is_down(h->verdict) && h->successes > 0 && h->successes < p->successes;
 
         if (h->verdict == PROBE_VERDICT_FAILING || is_coming_back)
                 return p->fast_interval_usec;
-        return earlier(h->verdict == PROBE_VERDICT_FAILED ? p->down_interval_usec : p->interval_usec, early_permille);
+        return earlier(is_down(h->verdict) ? p->down_interval_usec : p->interval_usec, early_permille);
 }
 
 uint64_t probe_health_stale_at_usec(const ProbeHealth *h, const ProbeDefinition *p) {
@@ -82,7 +134,7 @@ uint64_t probe_health_stale_at_usec(const ProbeHealth *h, const ProbeDefinition 
 
         if (h->checked_usec == 0)
                 return USEC_NEVER;
-        if (h->verdict == PROBE_VERDICT_FAILED && p->down_interval_usec > wait)
+        if (is_down(h->verdict) && p->down_interval_usec > wait)
                 wait = p->down_interval_usec;
         wait = usec_add(wait, p->timeout_usec);
         return usec_add(h->checked_usec, usec_add(wait, STALE_GRACE_USEC));

@@ -257,9 +257,15 @@ static void judge_sockets(Judgement *j, bool first_appearance) {
 
 /* 8 and 10: the state that a verdict asks for; RUNNING where it asks for none. */
 static ServiceState probe_state(const Judgement *j, const ProbeObservation *p, Expectation e) {
+        if (p->role != PROBE_REPORT && j->now_usec >= p->stale_at_usec)
+                return SERVICE_UNKNOWN;
         switch (p->verdict) {
         case PROBE_VERDICT_FAILED:
                 return p->role == PROBE_REPORT ? SERVICE_DEGRADED : SERVICE_FAILED;
+        case PROBE_VERDICT_NOT_READY:
+                if (p->role == PROBE_REPORT)
+                        return e == EXPECT_SOON ? SERVICE_RUNNING : SERVICE_DEGRADED;
+                return e == EXPECT_SOON ? SERVICE_STARTING : SERVICE_FAILED;
         case PROBE_VERDICT_FAILING:
                 return SERVICE_DEGRADED;
         case PROBE_VERDICT_NONE:
@@ -269,7 +275,7 @@ static ServiceState probe_state(const Judgement *j, const ProbeObservation *p, E
         case PROBE_VERDICT_STALE:
                 return p->role == PROBE_REPORT ? SERVICE_RUNNING : SERVICE_UNKNOWN;
         case PROBE_VERDICT_PASSING:
-                return p->role != PROBE_REPORT && j->now_usec >= p->stale_at_usec ? SERVICE_UNKNOWN : SERVICE_RUNNING;
+                return SERVICE_RUNNING;
         case _PROBE_VERDICT_MAX:
         case PROBE_VERDICT_INVALID:
                 break;
@@ -277,10 +283,13 @@ static ServiceState probe_state(const Judgement *j, const ProbeObservation *p, E
         return SERVICE_UNKNOWN;
 }
 
-static ReasonCode probe_reason(ServiceState state) {
+static ReasonCode probe_reason(const ProbeObservation *p, ServiceState state) {
         if (state == SERVICE_STARTING)
                 return REASON_NOT_READY;
-        return state == SERVICE_UNKNOWN ? REASON_STALE : REASON_PROBE_FAILED;
+        if (state == SERVICE_UNKNOWN)
+                return REASON_STALE;
+        return p->verdict == PROBE_VERDICT_NOT_READY && p->role == PROBE_READINESS ? REASON_START_TIMEOUT
+                                                                                   : REASON_PROBE_FAILED;
 }
 
 static void judge_probes(Judgement *j, bool report, ServiceState level, bool aged) {
@@ -288,13 +297,16 @@ static void judge_probes(Judgement *j, bool report, ServiceState level, bool age
                 const ProbeObservation *p = &j->seen->probes[i];
                 uint64_t deadline_usec;
                 Expectation e = expect_of(j, p->action, &deadline_usec);
-                bool is_aged = p->verdict == PROBE_VERDICT_PASSING;
+                /* Whichever way it was, it is no more known to be so. What only reports stands until it passes. */
+                bool is_aged = !report && j->now_usec >= p->stale_at_usec;
 
                 if (e == EXPECT_NOTHING || (p->role == PROBE_REPORT) != report || is_aged != aged)
                         continue;
                 if (probe_state(j, p, e) == level)
-                        judgement_say(j, level, probe_reason(level), SUBJECT_PROBE, i);
-                judgement_recheck(j, p->verdict == PROBE_VERDICT_NONE ? deadline_usec : p->stale_at_usec);
+                        judgement_say(j, level, probe_reason(p, level), SUBJECT_PROBE, i);
+                judgement_recheck(j, p->stale_at_usec);
+                if (p->verdict == PROBE_VERDICT_NONE || p->verdict == PROBE_VERDICT_NOT_READY)
+                        judgement_recheck(j, deadline_usec);
         }
 }
 

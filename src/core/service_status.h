@@ -123,8 +123,12 @@ typedef struct ServiceDecision {
  *  7  a declared socket is not alive and ours                 failed; before it was first seen alive in this invocation
  *                                                             and within the start timeout: starting
  *     7 and 8, once healing has used up its restarts          failed    (restart-budget), and what is dead
- *  8  a required probe: at its limit                          failed; not yet asked: starting; after adoption or never
- *                                                             answered: unknown; below the limit: degraded
+ *  8  a required probe: at its limit                          failed (probe-failed)
+ *     it has yet to pass for the first time                   within the start timeout: starting (not-ready); then
+ *                                                             failed (readiness: start-timeout; else probe-failed)
+ *     not yet answered                                        within the start timeout: starting; then, and after
+ *                                                             adoption: unknown (stale)
+ *     below the limit                                         degraded (probe-failed)
  *  9  some, not all, actions stopped by an operator           degraded; their sockets and probes are not judged
  * 10  a report probe fails                                    degraded
  * 11  evidence too old                                        unknown   (stale)

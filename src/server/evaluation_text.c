@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "server/evaluation.h"
+#include "server/probing.h"
 #include "server/supervisor.h"
 
 /* The words behind each reason code. They are made when asked for, from the same evidence that was decided on. */
@@ -155,21 +156,60 @@ static void say_socket(FILE *f, ReasonCode code, const ServiceSocket *k) {
         }
 }
 
+static void say_age(FILE *f, uint64_t usec) {
+        uint64_t seconds = usec / USEC_PER_SEC;
+
+        if (seconds < 120)
+                fprintf(f, "%" PRIu64 " s ago", seconds);
+        else if (seconds < 120 * 60)
+                fprintf(f, "%" PRIu64 " min ago", seconds / 60);
+        else
+                fprintf(f, "%" PRIu64 " h ago", seconds / 3600);
+}
+
+/* Why it failed, and how often; or how far it has come back since. */
+static void say_failures(FILE *f, const ServiceProbe *p) {
+        const ProbeDefinition *d = p->definition;
+        const ProbeHealth *h = &p->health;
+        unsigned n_window, n_failed = probe_health_window_failures(h, d, &n_window);
+
+        fprintf(f, "%s", p->error[0] ? p->error : "failed before the server came back");
+        if (n_failed > 0 && n_failed >= d->window_failures && h->failures < d->failures)
+                fprintf(f, " (%u of the last %u times)", n_failed, n_window);
+        else if (h->failures > 1)
+                fprintf(f, " (%u times in a row)", h->failures);
+        if (h->successes > 0 && h->successes < d->successes)
+                fprintf(f, ", has passed %u of the %u times in a row that it takes", h->successes, d->successes);
+}
+
+static void say_unseen(FILE *f, const ServiceProbe *p) {
+        const ProbeHealth *h = &p->health;
+
+        if (h->verdict == PROBE_VERDICT_STALE) {
+                fprintf(f, "not asked since the server came back");
+        } else if (h->verdict == PROBE_VERDICT_NONE) {
+                fprintf(f, "not answered yet");
+        } else {
+                fprintf(f, "last seen %s ", probe_verdict_to_string(h->verdict));
+                say_age(f, clock_monotonic_usec() - h->checked_usec);
+                fprintf(f, ", no answer since");
+        }
+        if (p->not_asked[0])
+                fprintf(f, " (%s)", p->not_asked);
+}
+
 static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {
         fprintf(f, "%s: ", p->definition->name);
-        if (code == REASON_NOT_READY) {
-                fprintf(f, "not answered yet");
-        } else if (code == REASON_STALE) {
-                fprintf(f, p->health.verdict == PROBE_VERDICT_PASSING ? "no answer for too long"
-                                                                      : "not asked since the server came back");
-        } else {
-                fprintf(f, "%s", p->error[0] ? p->error : "failed");
-                if (p->health.failures > 1)
-                        fprintf(f, " (%u times in a row)", p->health.failures);
+        if (code == REASON_STALE || p->health.verdict == PROBE_VERDICT_NONE) {
+                say_unseen(f, p);
                 return;
         }
-        if (p->error[0])
-                fprintf(f, " (%s)", p->error);
+        if (code == REASON_NOT_READY)
+                fprintf(f, "has not passed yet: ");
+        else if (code == REASON_START_TIMEOUT)
+                fprintf(f, "has not passed within %" PRIu64 " ms of the start: ",
+                        probing_start_timeout_usec(p) / USEC_PER_MSEC);
+        say_failures(f, p);
 }
 
 static void say_service(FILE *f, const Service *s, ReasonCode code) {

@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "server/supervisor.h"
 
-/* How often a service that is still coming up is asked. */
+/* How often a service that is still coming up is looked for. */
 #define STARTING_INTERVAL_USEC (100 * USEC_PER_MSEC)
+/* How soon what we failed to ask by our own fault is asked again, at the earliest: a loop that is late would be so for
+ * good if it tried harder. */
+#define NOT_ASKED_INTERVAL_USEC (1 * USEC_PER_SEC)
 
 static bool action_serves(const Action *a) {
         return a->wanted && (a->facts.active == UNIT_ACTIVE || a->facts.active == UNIT_RELOADING);
@@ -30,20 +33,30 @@ static bool owner_serves(const ServiceProbe *p) {
         return any;
 }
 
-static uint64_t owner_deadline_usec(const ServiceProbe *p) {
-        uint64_t deadline_usec = 0;
+/* The action whose start timeout ends last. */
+static const Action *last_to_start(const ServiceProbe *p) {
+        const Action *last = NULL;
 
         for (size_t i = 0; i < p->service->definition->n_actions; i++) {
-                uint64_t d = action_start_deadline_usec(&p->service->actions[i]);
+                const Action *a = &p->service->actions[i];
 
-                if ((p->action < 0 || (size_t) p->action == i) && d > deadline_usec)
-                        deadline_usec = d;
+                if ((p->action < 0 || (size_t) p->action == i) &&
+                    (!last || action_start_deadline_usec(a) > action_start_deadline_usec(last)))
+                        last = a;
         }
-        return deadline_usec;
+        return last;
 }
 
-static bool may_still_come_up(const ServiceProbe *p) {
-        return p->health.checked_usec == 0 && clock_monotonic_usec() < owner_deadline_usec(p);
+static uint64_t owner_deadline_usec(const ServiceProbe *p) {
+        return action_start_deadline_usec(last_to_start(p));
+}
+
+uint64_t probing_start_timeout_usec(const ServiceProbe *p) {
+        return last_to_start(p)->definition->start_timeout_usec;
+}
+
+static bool is_starting(const ServiceProbe *p) {
+        return clock_monotonic_usec() < owner_deadline_usec(p);
 }
 
 static void probe_now(ServiceProbe *p) {
@@ -88,16 +101,23 @@ static unsigned early_permille(const ServiceProbe *p) {
         return hash % 51;
 }
 
+static void forget_answers(ServiceProbe *p) {
+        if (p->adopted)
+                probe_health_adopt(&p->health, PROBE_VERDICT_NONE);
+        else
+                probe_health_reset(&p->health);
+        p->error[0] = p->not_asked[0] = '\0';
+        p->status = 0;
+        p->latency_usec = p->checked_realtime_usec = 0;
+}
+
 static void activate(ServiceProbe *p) {
         bool awaits_socket = p->socket >= 0 && p->service->sockets[p->socket].seen.state != SOCKET_ALIVE;
 
         p->active = true;
-        probe_health_reset(&p->health, p->adopted);
-        p->error[0] = '\0';
-        p->status = 0;
-        p->checked_realtime_usec = 0;
+        forget_answers(p);
         /* Where the socket is not there yet, its appearance is what starts the first probe, not a clock. */
-        if (!awaits_socket || !may_still_come_up(p))
+        if (!awaits_socket || !is_starting(p))
                 probe_now(p);
         else
                 schedule(p, owner_deadline_usec(p) - clock_monotonic_usec());
@@ -130,8 +150,8 @@ void probing_reset(Service *s, const Action *owner, bool adopted) {
                 if (owner && p->action >= 0 && &s->actions[p->action] != owner)
                         continue;
                 silence(p);
-                probe_health_reset(&p->health, adopted);
                 p->adopted = adopted;
+                forget_answers(p);
         }
 }
 
@@ -148,6 +168,7 @@ void probing_ask_now(Service *s) {
                 ServiceProbe *p = &s->probes[i];
 
                 p->asked_usec = now_usec;
+                p->n_answers_since_asked = 0;
                 /* One that is on its way goes on, or whoever asks often enough would never let a slow service answer;
                  * probing_on_done() has another one follow it. */
                 if (p->active)
@@ -155,47 +176,86 @@ void probing_ask_now(Service *s) {
         }
 }
 
-bool probing_is_fresh(const Service *s) {
-        for (size_t i = 0; i < s->definition->n_probes; i++) {
-                const ServiceProbe *p = &s->probes[i];
+/* Asked, and not answered for a reason of our own: where nothing believable is known, nothing more will be. */
+static bool is_beyond_asking(const ServiceProbe *p) {
+        return p->not_asked[0] && p->tried_usec >= p->asked_usec &&
+               (p->health.checked_usec == 0 ||
+                clock_monotonic_usec() >= probe_health_stale_at_usec(&p->health, p->definition));
+}
 
-                if (!p->active)
-                        continue;
-                if (p->answered_usec < p->asked_usec || p->health.verdict == PROBE_VERDICT_FAILING ||
-                    p->health.verdict == PROBE_VERDICT_NONE || p->health.verdict == PROBE_VERDICT_STALE)
-                        return false;
+static bool is_settled(const ServiceProbe *p) {
+        if (!p->active || is_beyond_asking(p))
+                return true;
+        if (p->answered_usec < p->asked_usec)
+                return false;
+        switch (p->health.verdict) {
+        case PROBE_VERDICT_NONE:
+        case PROBE_VERDICT_STALE:
+                return false;
+        case PROBE_VERDICT_FAILING: /* it becomes one or the other soon; but one that fails in turns may stay so */
+                return p->n_answers_since_asked >= p->definition->failures + p->definition->successes;
+        case PROBE_VERDICT_PASSING:
+        case PROBE_VERDICT_FAILED:
+        case PROBE_VERDICT_NOT_READY:
+        case _PROBE_VERDICT_MAX:
+        case PROBE_VERDICT_INVALID:
+                break;
         }
         return true;
 }
 
-static void remember(ServiceProbe *p, const ProbeResult *result) {
-        (void) snprintf(p->error, sizeof p->error, "%s", result->error);
+bool probing_is_fresh(const Service *s) {
+        for (size_t i = 0; i < s->definition->n_probes; i++)
+                if (!is_settled(&s->probes[i]))
+                        return false;
+        return true;
+}
+
+static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
+        probe_health_take(&p->health, p->definition, result->outcome, phase, result->done_usec);
+        p->not_asked[0] = '\0';
         p->status = result->status;
         p->latency_usec = result->latency_usec;
         p->checked_realtime_usec = clock_realtime_usec();
+        if (result->outcome == PROBE_FAIL || p->health.verdict == PROBE_VERDICT_PASSING)
+                (void) snprintf(p->error, sizeof p->error, "%s", result->error);
+        p->answered_usec = p->tried_usec;
+        p->n_answers_since_asked++;
+}
+
+static uint64_t next_delay_usec(const ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
+        uint64_t delay_usec = probe_health_delay_usec(&p->health, p->definition, early_permille(p)), other_usec;
+
+        if (result->outcome == PROBE_UNKNOWN)
+                other_usec = NOT_ASKED_INTERVAL_USEC;
+        else if (p->health.verdict != PROBE_VERDICT_NOT_READY || phase == PROBE_PHASE_UP)
+                return delay_usec;
+        else
+                other_usec = phase == PROBE_PHASE_ABSENT ? STARTING_INTERVAL_USEC : p->definition->fast_interval_usec;
+        return other_usec < delay_usec ? other_usec : delay_usec;
 }
 
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         ServiceProbe *p = userdata;
         ProbeVerdict before = p->health.verdict;
-        uint64_t began_usec = result->done_usec - result->latency_usec;
+        ProbePhase phase = !is_starting(p)        ? PROBE_PHASE_UP
+                           : result->nobody_there ? PROBE_PHASE_ABSENT
+                                                  : PROBE_PHASE_STARTING;
+        bool is_asked = !is_settled(p);
 
         (void) probe;
         if (!p->active)
                 return;
-        remember(p, result);
-        /* Nobody has answered yet and somebody may still come to listen: that is starting, not failing. */
-        if (result->outcome == PROBE_FAIL && result->nobody_there && may_still_come_up(p)) {
-                schedule(p, STARTING_INTERVAL_USEC);
-                return;
-        }
-        probe_health_take(&p->health, p->definition, result->outcome, result->done_usec);
-        if (result->outcome != PROBE_UNKNOWN)
-                p->answered_usec = began_usec;
-        if (began_usec < p->asked_usec) /* true, but not the answer to what was asked meanwhile */
+        p->tried_usec = result->done_usec - result->latency_usec;
+        if (result->outcome == PROBE_UNKNOWN)
+                (void) snprintf(p->not_asked, sizeof p->not_asked, "%.*s", (int) sizeof p->not_asked - 1,
+                                result->error);
+        else
+                take_answer(p, result, phase);
+        if (p->tried_usec < p->asked_usec) /* true, but not what was asked meanwhile */
                 probe_now(p);
         else
-                schedule(p, probe_health_delay_usec(&p->health, p->definition, early_permille(p)));
-        if (p->health.verdict != before || p->asked_usec > 0 || result->outcome == PROBE_UNKNOWN)
+                schedule(p, next_delay_usec(p, result, phase));
+        if (p->health.verdict != before || is_asked || result->outcome == PROBE_UNKNOWN)
                 supervisor_mark(p->service);
 }

@@ -16,6 +16,9 @@ void probing_reset(Service *s, const Action *owner, bool adopted);
 /* A declared socket came alive: its probes are asked now, not at their next turn. */
 void probing_socket_appeared(Service *s, int socket);
 
+/* How long its owner may take to start; USEC_NEVER: without a limit. */
+uint64_t probing_start_timeout_usec(const ServiceProbe *p);
+
 /* Asks all probes now; probing_is_fresh() holds when each that can be asked has a settled verdict newer than this. */
 void probing_ask_now(Service *s);
 bool probing_is_fresh(const Service *s);

@@ -60,9 +60,12 @@ typedef struct ServiceProbe {
         bool adopted;
         uint64_t asked_usec;    /* monotonic: somebody wants an answer newer than this; 0: nobody */
         uint64_t answered_usec; /* monotonic: when the probe began whose answer is the newest */
-        uint64_t latency_usec, checked_realtime_usec;
+        uint64_t tried_usec;    /* monotonic: when the last try began, whether it came to an answer or not */
+        unsigned n_answers_since_asked;
+        uint64_t latency_usec, checked_realtime_usec; /* of the last pass or fail */
         unsigned status;
-        char error[120];
+        char error[120];    /* why it failed last; "" once it is passing */
+        char not_asked[48]; /* why the last try did not come to ask, by our own fault; "": it did */
 } ServiceProbe;
 
 /* The steps of taking units down and making them anew (service_units.c). */

@@ -61,9 +61,11 @@ static struct json_object *json_of_probe(const ServiceProbe *p) {
         struct json_object *o = json_object_new_object();
 
         add_string(o, "name", p->definition->name);
+        add_string(o, "role", probe_role_to_string(p->definition->role));
         add_string(o, "state", service_json_probe_word(p));
         add_u64(o, "failures", p->health.failures);
         add_string(o, "last_error", p->error);
+        add_string(o, "not_asked", p->not_asked);
         add_u64(o, "last_status", p->status);
         add_u64(o, "latency_usec", p->latency_usec);
         add_u64(o, "checked_usec", p->checked_realtime_usec);

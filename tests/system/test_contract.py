@@ -23,8 +23,8 @@ PARTS = {
     "actions": {"name": str, "unit": str, "active_state": str, "sub_state": str, "result": str, "main_pid": int,
                 "invocation_id": str, "n_restarts": int, "status_text": str, "wanted": str},
     "sockets": {"path": str, "state": str, "listener_pid": int, "listener_unit": str, "backlog": int},
-    "probes": {"name": str, "state": str, "failures": int, "last_error": str, "last_status": int, "latency_usec": int,
-               "checked_usec": int},
+    "probes": {"name": str, "role": str, "state": str, "failures": int, "last_error": str, "not_asked": str,
+               "last_status": int, "latency_usec": int, "checked_usec": int},
 }
 
 METHODS = {

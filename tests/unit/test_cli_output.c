@@ -33,8 +33,10 @@ static const char services_json[] =
         "\"listener_unit\":null}],"
         "\"probes\":[{\"name\":\"health\",\"state\":\"failing\",\"failures\":4,\"last_error\":\"connection refused\","
         "\"last_status\":0,\"latency_usec\":0,\"checked_usec\":1763805540000000},{\"name\":\"rpc\","
-        "\"state\":\"pending\",\"failures\":0,\"last_error\":null,\"last_status\":null,\"latency_usec\":0,"
-        "\"checked_usec\":0}]},"
+        "\"role\":\"readiness\",\"state\":\"pending\",\"failures\":0,\"last_error\":null,\"not_asked\":"
+        "\"out of memory\",\"last_status\":null,\"latency_usec\":0,\"checked_usec\":0},{\"name\":\"ui\","
+        "\"role\":\"liveness\",\"state\":\"failed\",\"failures\":0,\"last_error\":\"empty reply\",\"not_asked\":"
+        "\"\",\"last_status\":200,\"latency_usec\":90,\"checked_usec\":1763805600000000}]},"
         "{\"name\":\"hero_zz\",\"state\":\"levitating\",\"since_usec\":0,\"reasons\":[{\"code\":\"stale\"}]}]";
 
 static struct json_object *parse_services(void) {
@@ -136,7 +138,8 @@ TEST(status_of_a_failed_service_lists_every_reason) {
                            "     Action: main (hero-hero_db.service): failed (failed), result exit-code, 3 restarts\n"
                            "     Socket: /run/hero/hero_db/rpc.sock: missing\n"
                            "      Probe: health: failing, 4 in a row, connection refused, 1min ago\n"
-                           "             rpc: pending, not asked yet\n");
+                           "             rpc (readiness): pending, not answered yet: out of memory\n"
+                           "             ui: failed, before: empty reply, HTTP 200, in 90us, now\n");
 }
 
 TEST(status_in_colour_ends_each_colour) {

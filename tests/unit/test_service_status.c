@@ -69,6 +69,12 @@ static const char *broken_invariant(const Case *c, const ServiceDecision *d) {
             c->seen.dependencies == DEPENDENCIES_MET && !c->actions[0].start_pending && !c->actions[1].start_pending &&
             c->probe.role != PROBE_REPORT && !all_oneshots_done && d->state != SERVICE_RUNNING)
                 return "running when all is well";
+        if (alive && c->probe.role == PROBE_REPORT && !in_motion && !all_oneshots_done &&
+            c->seen.dependencies == DEPENDENCIES_MET && c->seen.systemd_readable && d->state != SERVICE_RUNNING &&
+            d->state != SERVICE_DEGRADED)
+                return "a probe that only reports degrades, and no more";
+        if (alive && c->probe.role != PROBE_REPORT && c->probe.stale_at_usec <= NOW && d->state == SERVICE_FAILED)
+                return "an old failure is no proof of one";
         for (size_t i = 0; i < d->n_reasons; i++)
                 if (d->reasons[i].code == REASON_NONE)
                         return "every reason has a code";
@@ -201,6 +207,40 @@ TEST(a_probe_at_its_limit_is_failed_and_named) {
         expect(&c, SERVICE_DEGRADED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
 }
 
+TEST(a_readiness_probe_holds_back_running_until_it_passes_or_the_start_timeout_ends) {
+        Case c;
+
+        case_init(&c);
+        c.probe.role = PROBE_READINESS;
+        c.probe.verdict = PROBE_VERDICT_NOT_READY;
+        c.actions[1].start_deadline_usec = NOW + 1;
+        c.probe.stale_at_usec = NOW + 9;
+        expect(&c, SERVICE_STARTING, REASON_NOT_READY, SUBJECT_PROBE, 0);
+        ASSERT_EQ(service_status_decide(&c.seen, NOW).recheck_at_usec, NOW + 1);
+        c.actions[1].start_deadline_usec = NOW;
+        expect(&c, SERVICE_FAILED, REASON_START_TIMEOUT, SUBJECT_PROBE, 0);
+        c.probe.role = PROBE_LIVENESS;
+        expect(&c, SERVICE_FAILED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
+        c.probe.role = PROBE_REPORT;
+        expect(&c, SERVICE_DEGRADED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
+        c.actions[1].start_deadline_usec = NOW + 1;
+        expect(&c, SERVICE_RUNNING, REASON_NONE, SUBJECT_SERVICE, 0);
+}
+
+TEST(once_it_has_passed_a_readiness_probe_fails_a_service_as_others_do) {
+        Case c;
+
+        case_init(&c);
+        c.probe.role = PROBE_READINESS;
+        for (unsigned soon = 0; soon < 2; soon++) {
+                c.actions[1].start_deadline_usec = NOW + soon;
+                c.probe.verdict = PROBE_VERDICT_FAILING;
+                expect(&c, SERVICE_DEGRADED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
+                c.probe.verdict = PROBE_VERDICT_FAILED;
+                expect(&c, SERVICE_FAILED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
+        }
+}
+
 TEST(a_dead_process_leads_and_its_socket_is_listed) {
         Case c;
         ServiceDecision d;
@@ -305,7 +345,13 @@ TEST(old_evidence_is_unknown_and_never_a_guess) {
 
         case_init(&c);
         c.probe.stale_at_usec = NOW;
-        expect(&c, SERVICE_UNKNOWN, REASON_STALE, SUBJECT_PROBE, 0);
+        for (int verdict = PROBE_VERDICT_PASSING; verdict < _PROBE_VERDICT_MAX; verdict++) {
+                c.probe.verdict = (ProbeVerdict) verdict;
+                expect(&c, SERVICE_UNKNOWN, REASON_STALE, SUBJECT_PROBE, 0);
+        }
+        c.probe.verdict = PROBE_VERDICT_FAILED;
+        c.probe.role = PROBE_REPORT; /* what only reports stands until it passes */
+        expect(&c, SERVICE_DEGRADED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
         case_init(&c);
         c.probe.verdict = PROBE_VERDICT_STALE;
         expect(&c, SERVICE_UNKNOWN, REASON_STALE, SUBJECT_PROBE, 0);
