@@ -15,7 +15,8 @@ datadir = $(PREFIX)/share
 PKG_CONFIG ?= pkg-config
 SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c sqlite3 2>/dev/null)
 CLI_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c smartcols 2>/dev/null)
-LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libsystemd json-c sqlite3 2>/dev/null)
+GATEWAY_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c libmicrohttpd 2>/dev/null) -pthread
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libsystemd json-c sqlite3 libmicrohttpd 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations -Wformat=2 \
         -Wpointer-arith -Wundef -Wswitch-enum -Wimplicit-fallthrough -Wvla -Wwrite-strings \
@@ -65,13 +66,14 @@ $(LIBRARY): $(patsubst src/%.c,$(BUILD)/obj/%.o,$(LIBRARY_SOURCES))
 	$(AR) rcs $@ $^
 
 $(BUILD)/hero_proc_server: LIBS = $(SERVER_LIBS)
+$(BUILD)/hero_proc_gateway: LIBS = $(GATEWAY_LIBS)
 $(BUILD)/hero_proc: LIBS = $(CLI_LIBS)
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBRARY)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
 
 $(UNIT_TESTS): $(BUILD)/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Itests -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(SERVER_LIBS) $(CLI_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Itests -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(SERVER_LIBS) $(CLI_LIBS) $(GATEWAY_LIBS)
 
 # The unit test of a program runs it.
 $(BUILD)/test_hero_proc_notify: | $(BUILD)/hero_proc_notify
@@ -92,15 +94,22 @@ SYSUSERS_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=sysusersdir systemd 2>/dev
 INSTALL ?= install
 
 fill = sed -e 's|@libexecdir@|$(libexecdir)|g' -e 's|@user_line@|$(2)|g' $(1) | sed '/^$$/N;/^\n$$/D' | $(INSTALL) -m 644 /dev/stdin
+# Who may do what is decided by the gateway, by who connects: its sockets are for everybody.
+fill_socket = sed -e 's|@runtimedir@|$(1)|g' -e 's|@mode@|$(2)|g' -e 's|@whose@|$(3)|g' units/hero_proc-gateway.socket.in | \
+        $(INSTALL) -m 644 /dev/stdin
 
 .PHONY: install
 install: all  ## install everything below DESTDIR (PREFIX=/usr)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)/hero_proc $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(USER_UNIT_DIR)
 	$(INSTALL) -d $(DESTDIR)$(datadir)/dbus-1/system.d $(DESTDIR)$(datadir)/dbus-1/system-services $(DESTDIR)$(datadir)/dbus-1/services
 	$(INSTALL) -m 755 $(BUILD)/hero_proc $(BUILD)/hero_proc_notify $(DESTDIR)$(bindir)/
-	$(INSTALL) -m 755 $(BUILD)/hero_proc_server $(DESTDIR)$(libexecdir)/hero_proc/
+	$(INSTALL) -m 755 $(BUILD)/hero_proc_server $(BUILD)/hero_proc_gateway $(DESTDIR)$(libexecdir)/hero_proc/
 	$(call fill,units/hero_proc.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service
 	$(call fill,units/hero_proc.user.service.in) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service
+	$(call fill,units/hero_proc-gateway.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc-gateway.service
+	$(call fill,units/hero_proc-gateway.user.service.in) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc-gateway.service
+	$(call fill_socket,/run,0666,) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc-gateway.socket
+	$(call fill_socket,%t,0600, of the user) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc-gateway.socket
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(SYSTEM_UNIT_DIR)/
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(USER_UNIT_DIR)/
 	$(INSTALL) -m 644 units/org.hero.Proc1.conf $(DESTDIR)$(datadir)/dbus-1/system.d/
@@ -113,7 +122,10 @@ install: all  ## install everything below DESTDIR (PREFIX=/usr)
 
 .PHONY: uninstall
 uninstall:  ## remove what `make install` put there
-	rm -f $(DESTDIR)$(bindir)/hero_proc $(DESTDIR)$(bindir)/hero_proc_notify $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_server
+	rm -f $(DESTDIR)$(bindir)/hero_proc $(DESTDIR)$(bindir)/hero_proc_notify
+	rm -f $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_server $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_gateway
+	for unit in hero_proc-gateway.service hero_proc-gateway.socket; do \
+		rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/$$unit $(DESTDIR)$(USER_UNIT_DIR)/$$unit; done
 	rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero.slice
 	rm -f $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service $(DESTDIR)$(USER_UNIT_DIR)/hero.slice
 	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a request must be before anybody looks at what it asks for. Pure: the head of a request in, a verdict out.
+ *
+ * Stricter than the library that read it. Whatever two readers could understand differently is refused, so that nothing
+ * can be smuggled past a router in front of us; and whatever a page of somebody else's could have a browser send is. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        HTTP_HEAD_MAX_BYTES = 16 * 1024,
+        HTTP_BODY_MAX_BYTES = 256 * 1024,
+        HTTP_STATUS_OK_TO_GO = 0,
+};
+
+/* Filled by http_head_add(), one header at a time; strings are borrowed. Zeroed, but for method and version, at first.
+ */
+typedef struct HttpHead {
+        const char *method, *version;
+        const char *host, *origin, *content_type, *fetch_site; /* NULL: not there */
+        uint64_t content_length;
+        size_t n_bytes; /* of all names and values */
+        unsigned n_hosts, n_origins, n_content_types, n_lengths;
+        bool has_transfer_encoding, bad_name, bad_value, bad_length;
+} HttpHead;
+
+void http_head_add(HttpHead *head, const char *name, size_t n_name, const char *value, size_t n_value);
+
+/* The status to refuse it with, and why in *ret_text (static), or HTTP_STATUS_OK_TO_GO. `allowed_hosts`: names, NULL at
+ * the end, that a Host may have besides those of the loopback; NULL: no others. */
+unsigned http_guard_check(const HttpHead *head, const char *const *allowed_hosts, const char **ret_text);
+
+/* Whether the body is of that type: "application/json", with or without parameters. */
+bool http_guard_is_type(const char *content_type, const char *wanted);

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The gateway's sockets: systemd holds them, and whoever connects is served, whatever happens to the gateway."""
+
+from __future__ import annotations
+
+import json
+
+FOLDER = "/run/hero/hero_proc"
+GATEWAY_UNIT = "hero_proc-gateway.service"
+
+
+def prepare(box):
+    box.run(["systemd-sysusers"])
+    box.start_server()
+    box.systemctl("start", "hero_proc-gateway.socket")
+
+
+def is_well(box, socket="rpc.sock"):
+    status, text = box.http(f"{FOLDER}/{socket}", "/health")
+    return status == 200 and json.loads(text)["status"] == "ok"
+
+
+def test_the_first_connection_starts_the_gateway_without_rights(box):
+    box.wait_for(lambda: is_well(box), 10, "the gateway answers")
+    pid = box.main_pid(GATEWAY_UNIT)
+    status = dict(line.split(":", 1) for line in box.read_file(f"/proc/{pid}/status").splitlines() if ":" in line)
+    assert "0" not in status["Uid"].split() and status["CapEff"].strip("\t0") == "" and status["NoNewPrivs"].strip() == "1"
+
+
+def test_each_socket_has_its_face(box):
+    for socket, protocol in (("rpc.sock", "openrpc"), ("ui.sock", "ui"), ("admin.sock", "ui")):
+        status, text = box.http(f"{FOLDER}/{socket}", "/.well-known/heroservice.json")
+        assert status == 200 and json.loads(text)["protocol"] == protocol
+        assert is_well(box, socket)
+
+
+def test_what_is_not_there_and_what_is_not_to_be_had_is_said(box):
+    for socket in ("rpc.sock", "ui.sock"):
+        assert box.http(f"{FOLDER}/{socket}", "/nothing")[0] == 404
+        assert box.http(f"{FOLDER}/{socket}", "/health", "DELETE")[0] == 405
+    assert box.http(f"{FOLDER}/ui.sock", "/rpc", "POST", "{}")[0] == 404
+
+
+def test_a_killed_gateway_loses_no_connection(box):
+    def kill_and_ask(pid):
+        # pylint: disable=undefined-variable
+        os.kill(pid, signal.SIGKILL)  # noqa: F821
+        return http_request("/run/hero/hero_proc/rpc.sock", "/.well-known/heroservice.json", timeout=10)  # noqa: F821
+
+    for _ in range(3):
+        pid = box.main_pid(GATEWAY_UNIT)
+        assert box.agent.call(kill_and_ask, pid)[0] == 200
+        assert box.main_pid(GATEWAY_UNIT) != pid
+
+
+def test_a_user_has_a_gateway_of_his_own(box):
+    box.start_server("hero")
+    box.systemctl("start", "hero_proc-gateway.socket", user="hero")
+    folder = box.output("sh", "-c", "echo $XDG_RUNTIME_DIR", user="hero") + "/hero/hero_proc"
+    box.wait_for(lambda: box.agent_of("hero").call("http_request", f"{folder}/rpc.sock", "/health")[0] == 200, 10,
+                 "the user's gateway answers")
+    done = box.run(["/usr/libexec/hero_proc/hero_proc_gateway"], check=False)
+    assert done.returncode == 1 and "must not run as root" in done.stderr
