@@ -17,10 +17,11 @@ typedef struct Probe Probe;
 
 typedef struct ProbeResult {
         ProbeOutcome outcome;
-        char error[120];   /* "" on pass; else why, e.g. "refused", "empty reply", "short body", "timed out after 2000
-                            * ms",   "status 502", "body does not hold \"openrpc\"" */
-        bool nobody_there; /* fail because nobody listens (no such socket, refused), rather than a wrong answer */
-        unsigned status;   /* HTTP status, 0 where none came */
+        /* "" on pass; else why: "refused", "empty reply", "closed in the body after 2 of 5 bytes", "timed out after
+         * 2000 ms in the header", "status 502", … (all of them: tests/unit/http_behaviours.h) */
+        char error[120];
+        bool nobody_there;     /* fail because nobody listens (no such socket, refused), rather than a wrong answer */
+        unsigned status;       /* HTTP status, 0 where none came */
         uint64_t latency_usec; /* from connect() to the complete answer or the failure */
         uint64_t done_usec;    /* monotonic */
 } ProbeResult;

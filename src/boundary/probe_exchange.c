@@ -63,6 +63,14 @@ static void fail_with_errno(ProbeExchange *e, int error) {
         conclude(e, is_ours ? PROBE_UNKNOWN : PROBE_FAIL);
 }
 
+static void fail_with_reset(ProbeExchange *e) {
+        char words[64];
+
+        (void) probe_words_for_errno(ECONNRESET, words, sizeof(words));
+        (void) snprintf(e->result.error, sizeof(e->result.error), "%s%s", words, probe_words_for_progress(e->response));
+        conclude(e, PROBE_FAIL);
+}
+
 static void judge_answer(ProbeExchange *e) {
         bool is_good = probe_words_for_answer(e->definition, e->response, e->result.error, sizeof(e->result.error));
 
@@ -92,11 +100,28 @@ static int connect_to_port(int fd, uint16_t port) {
         return connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
 }
 
+/* A port of the range from which the kernel takes the callers' own: where nobody listens on it, one of some ten
+ * thousand calls is given just that port, and TCP connects it to itself. */
+static bool has_called_itself(const ProbeExchange *e) {
+        struct sockaddr_in ours = { 0 };
+        socklen_t n = sizeof(ours);
+
+        return is_tcp(e) && getsockname(e->fd, (struct sockaddr *) &ours, &n) == 0 &&
+               ntohs(ours.sin_port) == e->definition->port;
+}
+
+static void become_connected(ProbeExchange *e) {
+        if (has_called_itself(e))
+                fail_with_errno(e, ECONNREFUSED);
+        else
+                e->state = EXCHANGE_TALKING;
+}
+
 static void step_connect(ProbeExchange *e) {
         int r = is_tcp(e) ? connect_to_port(e->fd, e->definition->port) : unix_connect(e->fd, e->path);
 
         if (r == 0)
-                e->state = EXCHANGE_TALKING;
+                become_connected(e);
         else if (r == -EINPROGRESS)
                 e->state = EXCHANGE_CONNECTING;
         else if (r == -EAGAIN && !is_tcp(e))
@@ -118,7 +143,7 @@ static void step_connected(ProbeExchange *e) {
         if (error != 0)
                 fail_with_errno(e, error);
         else
-                e->state = EXCHANGE_TALKING;
+                become_connected(e);
 }
 
 /* Sends what goes. No failure here is a verdict: a service may answer before it took all of the request, and what it
@@ -138,62 +163,19 @@ static void step_send(ProbeExchange *e) {
         }
 }
 
-static void step_closed(ProbeExchange *e) {
-        if (e->was_reset) {
-                fail_with_errno(e, ECONNRESET);
-                return;
-        }
-        switch (http_response_end(e->response)) {
-        case HTTP_END_COMPLETE:
-                judge_answer(e);
-                break;
-        case HTTP_END_EMPTY:
-                fail(e, "empty reply");
-                break;
-        case HTTP_END_SHORT_HEADER:
-                fail(e, "short header");
-                break;
-        case HTTP_END_SHORT_BODY:
-                fail(e, "short body");
-                break;
-        case HTTP_END_MALFORMED:
-        default:
-                fail(e, "malformed answer");
-                break;
-        }
-}
-
-static void take_bytes(ProbeExchange *e, const char *bytes, size_t n) {
-        switch (http_response_feed(e->response, bytes, n)) {
-        case HTTP_NEED_MORE:
-                break;
-        case HTTP_COMPLETE:
-                judge_answer(e);
-                break;
-        case HTTP_TOO_LARGE:
-                fail(e, e->response->fault);
-                break;
-        case HTTP_MALFORMED:
-        default:
-                (void) snprintf(e->result.error, sizeof(e->result.error), "malformed answer: %s", e->response->fault);
-                conclude(e, PROBE_FAIL);
-                break;
-        }
-}
-
 /* False: nothing more to be read for now. */
 static bool step_read(ProbeExchange *e) {
         char bytes[READ_BYTES];
         ssize_t n = recv(e->fd, bytes, sizeof(bytes), 0);
 
-        if (n > 0)
-                take_bytes(e, bytes, (size_t) n);
-        else if (n == 0)
-                step_closed(e);
-        else if (errno == EAGAIN)
+        if (n < 0 && errno == EAGAIN)
                 return false;
-        else
+        if ((n < 0 && errno == ECONNRESET) || (n == 0 && e->was_reset))
+                fail_with_reset(e);
+        else if (n < 0)
                 fail_with_errno(e, errno);
+        else if (n == 0 || http_response_feed(e->response, bytes, (size_t) n) != HTTP_NEED_MORE)
+                judge_answer(e);
         return true;
 }
 

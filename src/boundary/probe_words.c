@@ -2,6 +2,7 @@
 #include "boundary/probe_words.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ static void shorten(const char *s, char *ret, size_t size) {
         strcpy(ret + n_kept, n_kept < n ? "…" : "");
 }
 
-bool probe_words_for_answer(const ProbeDefinition *p, const HttpResponse *r, char *words, size_t size) {
+static bool judge_whole_answer(const ProbeDefinition *p, const HttpResponse *r, char *words, size_t size) {
         char quote[QUOTE_BYTES_MAX];
 
         if (!status_is_expected(p, http_response_status(r))) {
@@ -80,6 +81,39 @@ bool probe_words_for_answer(const ProbeDefinition *p, const HttpResponse *r, cha
         return true;
 }
 
+static void put_short_body(const HttpResponse *r, char *words, size_t size) {
+        uint64_t n = http_response_body_bytes(r), n_promised;
+
+        if (http_response_body_length(r, &n_promised))
+                (void) snprintf(words, size, "closed in the body after %" PRIu64 " of %" PRIu64 " bytes", n,
+                                n_promised);
+        else
+                (void) snprintf(words, size, "closed in the body after %" PRIu64 " bytes", n);
+}
+
+bool probe_words_for_answer(const ProbeDefinition *p, HttpResponse *r, char *words, size_t size) {
+        switch (http_response_end(r)) {
+        case HTTP_END_COMPLETE:
+                return judge_whole_answer(p, r, words, size);
+        case HTTP_END_EMPTY:
+                (void) snprintf(words, size, "empty reply");
+                return false;
+        case HTTP_END_SHORT_HEADER:
+                (void) snprintf(words, size, "closed in the header");
+                return false;
+        case HTTP_END_SHORT_BODY:
+                put_short_body(r, words, size);
+                return false;
+        case HTTP_END_TOO_LARGE:
+                (void) snprintf(words, size, "%s", r->fault);
+                return false;
+        case HTTP_END_MALFORMED:
+        default:
+                (void) snprintf(words, size, "malformed answer: %s", r->fault);
+                return false;
+        }
+}
+
 const char *probe_words_for_progress(HttpResponse *r) {
         switch (http_response_end(r)) {
         case HTTP_END_COMPLETE: /* a body without a length, whose end did not come */
@@ -89,6 +123,7 @@ const char *probe_words_for_progress(HttpResponse *r) {
                 return " in the header";
         case HTTP_END_EMPTY:
         case HTTP_END_MALFORMED:
+        case HTTP_END_TOO_LARGE:
         default:
                 return "";
         }

@@ -13,9 +13,10 @@
  */
 bool probe_words_for_errno(int error, char *words, size_t size);
 
-/* Judges a complete answer. True: it is as the definition expects, and `words` is empty. */
-bool probe_words_for_answer(const ProbeDefinition *p, const HttpResponse *r, char *words, size_t size);
+/* Judges an answer of which no more will come: it is complete or has a fault, or the service closed the connection.
+ * True: it is whole and as the definition expects, and `words` is empty. */
+bool probe_words_for_answer(const ProbeDefinition *p, HttpResponse *r, char *words, size_t size);
 
-/* How far an answer came until the deadline: "" where nothing came, else " in the header" or " in the body". Ends the
- * answer: it cannot be fed any more. */
+/* How far an answer came until the deadline or a reset: "" where nothing came, else " in the header" or " in the body".
+ * Ends the answer: it cannot be fed any more. */
 const char *probe_words_for_progress(HttpResponse *r);

@@ -18,7 +18,9 @@ enum {
         STAGE_TOO_LARGE,
 };
 
-static const char answer_prefix[] = "HTTP/1.";
+enum {
+        FIRST_BYTES = 8, /* "HTTP/1.1" */
+};
 
 void http_response_init(HttpResponse *r, bool is_head, const char *expect_body) {
         *r = (HttpResponse){
@@ -107,12 +109,13 @@ static bool is_token(const char *s, size_t n) {
         return n > 0;
 }
 
-/* "HTTP/1.1 200", then the end or " reason". Only its first bytes matter, so a long reason may be cut. */
+/* "HTTP/1.1 200", then the end or " reason"; the version was looked at as it came. Only the first bytes matter, so a
+ * long reason may be cut. */
 static void take_status_line(HttpResponse *r) {
         const char *s = r->line;
 
-        if (r->line_length < 12 || (s[7] != '0' && s[7] != '1') || s[8] != ' ' || s[9] == '0' || !is_digit(s[9]) ||
-            !is_digit(s[10]) || !is_digit(s[11]) || (r->line_length > 12 && s[12] != ' ')) {
+        if (r->line_length < 12 || s[8] != ' ' || s[9] == '0' || !is_digit(s[9]) || !is_digit(s[10]) ||
+            !is_digit(s[11]) || (r->line_length > 12 && s[12] != ' ')) {
                 malformed(r, "bad status line");
                 return;
         }
@@ -235,7 +238,7 @@ static bool in_chunk_framing(const HttpResponse *r) {
 }
 
 static void take_line(HttpResponse *r) {
-        if (in_chunk_framing(r) && !r->saw_cr)
+        if (r->stage == STAGE_CHUNK_SIZE && !r->saw_cr)
                 malformed(r, "chunk line without a carriage return");
         else if (r->stage == STAGE_STATUS_LINE)
                 take_status_line(r);
@@ -253,9 +256,38 @@ static void take_line(HttpResponse *r) {
         r->saw_cr = false;
 }
 
+static void keep_byte(HttpResponse *r, char c) {
+        if (r->line_length < sizeof(r->line))
+                r->line[r->line_length] = c;
+        r->line_length++;
+}
+
+static bool fits_version(unsigned i, char c) {
+        static const char version[] = "HTTP/1.";
+
+        return i < strlen(version) ? c == version[i] : c == '0' || c == '1';
+}
+
+/* The first bytes are judged one by one, since who speaks another protocol may never end a line. */
+static void take_first_byte(HttpResponse *r, char c) {
+        static const char not_http[] = "not HTTP/1.0 or HTTP/1.1";
+        static const char tls_alert[] = { 0x15, 0x03 }; /* what a TLS server says to plain HTTP */
+
+        if (r->line_length > 0 && r->line[0] == tls_alert[0])
+                malformed(r, c == tls_alert[1] ? "TLS, not plain HTTP" : not_http);
+        else if ((r->line_length == 0 && c == tls_alert[0]) || fits_version(r->line_length, c))
+                keep_byte(r, c);
+        else
+                malformed(r, not_http);
+}
+
 static void take_line_byte(HttpResponse *r, char c) {
         if (!in_chunk_framing(r) && ++r->n_header > HTTP_HEADER_BYTES_MAX)
                 too_large(r, "header larger than 16 KiB");
+        else if (r->stage == STAGE_STATUS_LINE && r->line_length < FIRST_BYTES)
+                take_first_byte(r, c);
+        else if (r->stage == STAGE_CHUNK_END && c != (r->saw_cr ? '\n' : '\r'))
+                malformed(r, "chunk does not end where its size says");
         else if (c == '\n')
                 take_line(r);
         else if (r->saw_cr)
@@ -263,19 +295,12 @@ static void take_line_byte(HttpResponse *r, char c) {
         else if (c == '\r')
                 r->saw_cr = true;
         else if (((unsigned char) c < 0x20 && c != '\t') || c == 0x7f)
-                malformed(r, "control character in the header");
-        else if (r->stage == STAGE_STATUS_LINE && r->line_length < sizeof(answer_prefix) - 1 &&
-                 c != answer_prefix[r->line_length]) /* at once: who speaks another protocol may never end a line */
-                malformed(r, "not HTTP/1.0 or HTTP/1.1");
-        else if (r->stage == STAGE_CHUNK_END)
-                malformed(r, "chunk longer than its size");
+                malformed(r, in_chunk_framing(r) ? "control character in a chunk's line"
+                                                 : "control character in the header");
         else if (r->stage == STAGE_CHUNK_SIZE && r->line_length == sizeof(r->line))
                 malformed(r, "chunk line too long");
-        else {
-                if (r->line_length < sizeof(r->line))
-                        r->line[r->line_length] = c;
-                r->line_length++;
-        }
+        else
+                keep_byte(r, c);
 }
 
 HttpParseState http_response_feed(HttpResponse *r, const void *bytes, size_t n) {
@@ -308,8 +333,9 @@ HttpEnd http_response_end(HttpResponse *r) {
         case STAGE_COMPLETE:
                 return HTTP_END_COMPLETE;
         case STAGE_MALFORMED:
-        case STAGE_TOO_LARGE:
                 return HTTP_END_MALFORMED;
+        case STAGE_TOO_LARGE:
+                return HTTP_END_TOO_LARGE;
         case STAGE_STATUS_LINE:
         case STAGE_HEADER:
                 return r->n_header == 0 ? HTTP_END_EMPTY : HTTP_END_SHORT_HEADER;
@@ -324,6 +350,13 @@ unsigned http_response_status(const HttpResponse *r) {
 
 uint64_t http_response_body_bytes(const HttpResponse *r) {
         return r->n_body;
+}
+
+bool http_response_body_length(const HttpResponse *r, uint64_t *ret) {
+        if (!r->has_length)
+                return false;
+        *ret = r->content_length;
+        return true;
 }
 
 bool http_response_body_matches(const HttpResponse *r) {

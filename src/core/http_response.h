@@ -56,17 +56,20 @@ HttpParseState http_response_feed(HttpResponse *r, const void *bytes, size_t n);
 
 typedef enum HttpEnd {
         HTTP_END_COMPLETE,     /* a body that ends with the connection, or was complete already */
-        HTTP_END_EMPTY,        /* closed without a byte: "empty reply" */
-        HTTP_END_SHORT_HEADER, /* closed inside the status line or header: "short header" */
-        HTTP_END_SHORT_BODY,   /* closed inside the body: "short body" */
+        HTTP_END_EMPTY,        /* closed without a byte */
+        HTTP_END_SHORT_HEADER, /* closed inside the status line or header */
+        HTTP_END_SHORT_BODY,   /* closed inside the body */
         HTTP_END_MALFORMED,
+        HTTP_END_TOO_LARGE,
 } HttpEnd;
 
-/* The peer closed the connection. */
+/* The peer closed the connection, or nobody waits for more. */
 HttpEnd http_response_end(HttpResponse *r);
 
 /* After completion: the status code (0 before the status line), bytes of body seen, and whether expect_body was found
  * (true where none was asked for). */
 unsigned http_response_status(const HttpResponse *r);
 uint64_t http_response_body_bytes(const HttpResponse *r);
+/* What the header promised (Content-Length); false where it did not. */
+bool http_response_body_length(const HttpResponse *r, uint64_t *ret);
 bool http_response_body_matches(const HttpResponse *r);

@@ -89,9 +89,9 @@ def test_with_the_defaults_it_takes_5_4_s_for_one_that_closes_and_11_4_s_for_one
 WAYS = {
     "close": "empty reply",
     "hang": "timed out",
-    "half-body": "short body",
+    "half-body": "closed in the body",
     "half-hang": "in the body",
-    "short-header": "short header",
+    "short-header": "closed in the header",
     "status-502": "status 502",
     "drip": "timed out",
     "slow-2000": "timed out",
