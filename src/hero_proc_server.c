@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "boundary/bus_connection.h"
+#include "core/restart_limiter.h"
 #include "server/adoption.h"
 #include "server/bus_api.h"
 #include "server/supervisor.h"
@@ -28,13 +29,14 @@ typedef struct Server {
 } Server;
 
 typedef struct Paths {
-        char *socket_dir, *exec_dir, *store_path;
+        char *socket_dir, *exec_dir, *alert_dir, *store_path;
         const char *shim;
 } Paths;
 
 static void paths_done(Paths *p) {
         free(p->socket_dir);
         free(p->exec_dir);
+        free(p->alert_dir);
         free(p->store_path);
 }
 
@@ -57,6 +59,8 @@ static int help(void) {
                "  --state-dir=DIR    where hero_proc.db is (default: /var/lib/hero_proc, or\n"
                "                     $XDG_STATE_HOME/hero_proc)\n"
                "  --debug            log more\n"
+               "  --restart-limit=N  restart at most N services a minute of its own accord (0: without a limit;\n"
+               "                     default: a tenth of all, at least 10, and one by one while a quarter is ill)\n"
                "  -h, --help         this text\n"
                "  --version          the version\n");
         return 0;
@@ -79,7 +83,8 @@ static int user_paths(Paths *p, const char *socket_dir, const char *state_dir) {
         if (socket_dir ? asprintf(&p->socket_dir, "%s", socket_dir) < 0
                        : asprintf(&p->socket_dir, "%s/hero", runtime) < 0)
                 return -ENOMEM;
-        if (asprintf(&p->exec_dir, "%s/hero_proc/exec", runtime) < 0)
+        if (asprintf(&p->exec_dir, "%s/hero_proc/exec", runtime) < 0 ||
+            asprintf(&p->alert_dir, "%s/hero_proc/alert", runtime) < 0)
                 return -ENOMEM;
         if (state_dir)
                 return asprintf(&p->store_path, "%s/hero_proc.db", state_dir) < 0 ? -ENOMEM : 0;
@@ -92,9 +97,10 @@ static int user_paths(Paths *p, const char *socket_dir, const char *state_dir) {
 static int system_paths(Paths *p, const char *socket_dir, const char *state_dir) {
         p->socket_dir = strdup(socket_dir ? socket_dir : "/run/hero");
         p->exec_dir = strdup("/run/hero_proc/exec");
+        p->alert_dir = strdup("/run/hero_proc/alert");
         if (asprintf(&p->store_path, "%s/hero_proc.db", state_dir ? state_dir : "/var/lib/hero_proc") < 0)
                 p->store_path = NULL;
-        return p->socket_dir && p->exec_dir && p->store_path ? 0 : -ENOMEM;
+        return p->socket_dir && p->exec_dir && p->alert_dir && p->store_path ? 0 : -ENOMEM;
 }
 
 static void on_name_claimed(bool ours, void *userdata) {
@@ -178,13 +184,26 @@ static int run(const SupervisorOptions *options) {
         return r < 0 ? EXIT_FAILURE : r;
 }
 
+static int parse_restart_limit(const char *text, int *ret) {
+        char *end;
+        long n = strtol(text, &end, 10);
+
+        if (*text == '\0' || *end != '\0' || n < 0 || n > LIMITER_RESTARTS_MAX) {
+                log_error("--restart-limit: \"%s\": expected a number from 0 to %d", text, LIMITER_RESTARTS_MAX);
+                return -EINVAL;
+        }
+        *ret = (int) n;
+        return 0;
+}
+
 int main(int argc, char **argv) {
-        enum { OPT_USER = 256, OPT_SYSTEM, OPT_SOCKET_DIR, OPT_STATE_DIR, OPT_DEBUG, OPT_VERSION };
+        enum { OPT_USER = 256, OPT_SYSTEM, OPT_SOCKET_DIR, OPT_STATE_DIR, OPT_RESTART_LIMIT, OPT_DEBUG, OPT_VERSION };
         static const struct option options[] = {
                 { "user", no_argument, NULL, OPT_USER },
                 { "system", no_argument, NULL, OPT_SYSTEM },
                 { "socket-dir", required_argument, NULL, OPT_SOCKET_DIR },
                 { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+                { "restart-limit", required_argument, NULL, OPT_RESTART_LIMIT },
                 { "debug", no_argument, NULL, OPT_DEBUG },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, OPT_VERSION },
@@ -193,7 +212,7 @@ int main(int argc, char **argv) {
         _cleanup_(paths_done) Paths paths = { .shim = HERO_PROC_BINDIR "/hero_proc_notify" };
         const char *socket_dir = environment("HERO_SOCKET_DIR"), *state_dir = NULL;
         bool is_user = false;
-        int c;
+        int c, restart_limit = LIMITER_SHARE;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
@@ -206,6 +225,10 @@ int main(int argc, char **argv) {
                         break;
                 case OPT_STATE_DIR:
                         state_dir = optarg;
+                        break;
+                case OPT_RESTART_LIMIT:
+                        if (parse_restart_limit(optarg, &restart_limit) < 0)
+                                return 2;
                         break;
                 case OPT_DEBUG:
                         log_set_max_level(LOG_DEBUG);
@@ -232,8 +255,10 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         return run(&(SupervisorOptions){
                 .is_user = is_user,
+                .restart_limit = restart_limit,
                 .socket_dir = paths.socket_dir,
                 .exec_dir = paths.exec_dir,
+                .alert_dir = paths.alert_dir,
                 .store_path = paths.store_path,
                 .shim = paths.shim,
         });

@@ -24,6 +24,9 @@ typedef enum Query {
         QUERY_LOAD_TRANSITIONS,
         QUERY_PUT_VERDICT,
         QUERY_GET_VERDICT,
+        QUERY_PUT_HEALING,
+        QUERY_DROP_HEALING,
+        QUERY_GET_HEALING,
         _QUERY_MAX,
 } Query;
 
@@ -51,6 +54,11 @@ static const char *const query_sql[_QUERY_MAX] = {
                               " realtime_usec) VALUES (" ID_OF_NAME ", ?2, ?3, ?4, ?5, ?6)",
         [QUERY_GET_VERDICT] = "SELECT verdict, error, realtime_usec FROM verdict"
                               " WHERE service_id = " ID_OF_NAME " AND probe = ?2 AND invocation_id = ?3",
+        [QUERY_PUT_HEALING] = "INSERT OR REPLACE INTO healing (service_id, n_attempts, is_spent, last_realtime_usec)"
+                              " VALUES (" ID_OF_NAME ", ?2, ?3, ?4)",
+        [QUERY_DROP_HEALING] = "DELETE FROM healing WHERE service_id = " ID_OF_NAME,
+        [QUERY_GET_HEALING] =
+                "SELECT n_attempts, is_spent, last_realtime_usec FROM healing WHERE service_id = " ID_OF_NAME,
 };
 
 static const char *const intention_words[_INTENTION_MAX] = {
@@ -363,6 +371,33 @@ void stored_transition_free_list(StoredTransition *list, size_t n) {
                 free(list[i].reason_text);
         }
         free(list);
+}
+
+/* ---- healing ---- */
+
+int store_put_healing(Store *s, const char *name, const StoredHealing *healing) {
+        if (healing->n_attempts == 0)
+                return store_write(s, QUERY_DROP_HEALING, "s", name);
+        return store_write(s, QUERY_PUT_HEALING, "siii", name, (int64_t) healing->n_attempts,
+                           (int64_t) healing->is_spent, (int64_t) healing->last_realtime_usec);
+}
+
+int store_get_healing(Store *s, const char *name, StoredHealing *ret) {
+        _cleanup_(query_resetp) sqlite3_stmt *q = NULL;
+        bool is_row = false;
+        int r;
+
+        r = query_open(s, QUERY_GET_HEALING, &q, "s", name);
+        if (r == 0)
+                r = query_next(s, q, &is_row);
+        if (r != 0 || !is_row)
+                return r != 0 ? r : -ENOENT;
+        *ret = (StoredHealing){
+                .n_attempts = (unsigned) sqlite3_column_int64(q, 0),
+                .is_spent = sqlite3_column_int64(q, 1) != 0,
+                .last_realtime_usec = (uint64_t) sqlite3_column_int64(q, 2),
+        };
+        return 0;
 }
 
 /* ---- verdicts ---- */

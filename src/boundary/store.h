@@ -72,6 +72,16 @@ typedef struct StoredTransition {
 int store_load_transitions(Store *s, const char *name, unsigned limit, StoredTransition **ret, size_t *ret_n);
 void stored_transition_free_list(StoredTransition *list, size_t n);
 
+/* How often a service was restarted by hero_proc itself, so that a restart of the server grants it no new tries.
+ * Nothing is stored for one that was not (n_attempts 0): -ENOENT. */
+typedef struct StoredHealing {
+        unsigned n_attempts;
+        bool is_spent;
+        uint64_t last_realtime_usec;
+} StoredHealing;
+int store_put_healing(Store *s, const char *name, const StoredHealing *healing);
+int store_get_healing(Store *s, const char *name, StoredHealing *ret);
+
 /* The last verdict of a probe for one invocation (32 hex digits); verdicts of other invocations of that probe are
  * dropped. -ENOENT when there is none. *ret_error is to be freed. */
 int store_put_verdict(Store *s, const char *service, const char *probe, const char *invocation_id, const char *verdict,

@@ -50,6 +50,12 @@ static const char *const migrations[] = {
         "  PRIMARY KEY (service_id, probe)"
         ") STRICT, WITHOUT ROWID;"
         "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+        "CREATE TABLE healing ("
+        "  service_id INTEGER PRIMARY KEY REFERENCES service (id) ON DELETE CASCADE,"
+        "  n_attempts INTEGER NOT NULL,"
+        "  is_spent INTEGER NOT NULL,"
+        "  last_realtime_usec INTEGER NOT NULL"
+        ") STRICT;",
 };
 
 static_assert(STORE_TRANSITIONS_MAX == 200, "the trigger transition_bound says the same");

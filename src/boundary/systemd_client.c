@@ -309,14 +309,19 @@ static int new_call(SystemdClient *c, const char *member, sd_bus_message **ret) 
                                               "org.freedesktop.systemd1.Manager", member);
 }
 
-static int queue_job(SystemdClient *c, const char *member, const char *unit, uint64_t timeout_usec, systemd_done_t done,
-                     void *userdata) {
+static int queue_job_in_mode(SystemdClient *c, const char *member, const char *unit, const char *mode,
+                             uint64_t timeout_usec, systemd_done_t done, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_call(c, member, &m);
 
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", unit, "replace");
+                r = sd_bus_message_append(m, "ss", unit, mode);
         return r < 0 ? r : systemd_requests_add_job(c->requests, m, timeout_usec, done, userdata);
+}
+
+static int queue_job(SystemdClient *c, const char *member, const char *unit, uint64_t timeout_usec, systemd_done_t done,
+                     void *userdata) {
+        return queue_job_in_mode(c, member, unit, "replace", timeout_usec, done, userdata);
 }
 
 int systemd_client_start(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done,
@@ -332,6 +337,11 @@ int systemd_client_stop(SystemdClient *c, const char *unit, uint64_t timeout_use
 int systemd_client_restart(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done,
                            void *userdata) {
         return queue_job(c, "RestartUnit", unit, timeout_usec, done, userdata);
+}
+
+int systemd_client_heal(SystemdClient *c, const char *unit, bool is_up, uint64_t timeout_usec, systemd_done_t done,
+                        void *userdata) {
+        return queue_job_in_mode(c, is_up ? "TryRestartUnit" : "StartUnit", unit, "fail", timeout_usec, done, userdata);
 }
 
 int systemd_client_reset_failed(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata) {

@@ -73,6 +73,10 @@ int systemd_client_start(SystemdClient *c, const char *unit, uint64_t timeout_us
 int systemd_client_stop(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done, void *userdata);
 int systemd_client_restart(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done,
                            void *userdata);
+/* For a restart that nobody asked for: a unit that is down by now is not started by it where is_up says that it was up,
+ * and -EBUSY where systemd has another job for it already, which is somebody's wish. */
+int systemd_client_heal(SystemdClient *c, const char *unit, bool is_up, uint64_t timeout_usec, systemd_done_t done,
+                        void *userdata);
 /* `plan` as unit_plan_build() makes it: the anchor with all its units, in one call, nothing started. */
 int systemd_client_create(SystemdClient *c, struct json_object *plan, uint64_t timeout_usec, systemd_done_t done,
                           void *userdata);

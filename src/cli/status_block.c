@@ -136,10 +136,31 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
         fputs("\n", out);
 }
 
+static void print_healing(FILE *out, struct json_object *service, uint64_t now_usec) {
+        struct json_object *healing = json_object_object_get(service, "healing");
+        const char *held;
+        uint64_t next_usec;
+        char span[TIME_TEXT_MAX];
+
+        if (!healing)
+                return;
+        print_label(out, "Healing", 0);
+        fprintf(out, "restarted %" PRIu64 " times by hero_proc, %" PRIu64 " left",
+                status_json_number(healing, "attempts"), status_json_number(healing, "attempts_left"));
+        held = status_json_text(healing, "held");
+        next_usec = status_json_number(healing, "next_usec");
+        if (next_usec > now_usec) {
+                time_text_span(next_usec - now_usec, span);
+                fprintf(out, "; the next in %s", span);
+        }
+        fprintf(out, "%s%s\n", *held ? ": " : "", held);
+}
+
 void status_block_print(FILE *out, struct json_object *service, const TerminalStyle *style, uint64_t now_usec) {
         print_head(out, service, style);
         print_state(out, service, style, now_usec);
         print_reasons(out, service);
+        print_healing(out, service, now_usec);
         print_wish(out, service);
         for (size_t i = 0; i < status_json_count(service, "actions"); i++) {
                 print_label(out, "Action", i);

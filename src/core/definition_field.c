@@ -46,6 +46,9 @@ static const DefinitionField fields[] = {
           .summary = "Actions are up only once their ready file is there, unless `ready` says otherwise" },
         { "on_unhealthy", SERVICE, FIELD_WORD, WORDS(unhealthy_policy_table), .standard = "restart",
           .summary = "What a failed liveness probe or a dead socket leads to" },
+        { "on_failure_unit", SERVICE, FIELD_OTHER,
+          .expects = "the name of a .service, .target or other unit; \"mail@.service\" is started for the service's name",
+          .summary = "The systemd unit that is started when hero_proc cannot mend the service" },
         { "actions", SERVICE, FIELD_OBJECT, .summary = "The service's actions by name" },
 
         /* Service and action */

@@ -77,6 +77,31 @@ static int read_relations(DefinitionReader *r, const JsonValue *array, char *con
         return 0;
 }
 
+/* systemd.unit(5): what a name is made of, and the kinds that can be started. */
+static bool unit_name_is_valid(const char *name) {
+        static const char *const kinds[] = { ".service", ".target", ".path", ".timer", ".socket", ".mount" };
+        size_t n = strlen(name);
+
+        if (n > UNIT_NAME_MAX - DEFINITION_NAME_MAX || name[0] == '.' || name[0] == '@' ||
+            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") != n)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (n > strlen(kinds[i]) && strcmp(name + n - strlen(kinds[i]), kinds[i]) == 0)
+                        return true;
+        return false;
+}
+
+static int read_on_failure_unit(DefinitionReader *r, const JsonValue *object) {
+        const JsonValue *v = json_member(object, "on_failure_unit");
+
+        if (!v)
+                return 0;
+        if (v->kind != JSON_KIND_STRING || !unit_name_is_valid(v->string))
+                return definition_refuse_member(r, object, "on_failure_unit", "expected %s",
+                                                definition_field_find("on_failure_unit", FIELD_OF_SERVICE)->expects);
+        return definition_copy(v->string, &r->service->on_failure_unit);
+}
+
 static int read_own_fields(DefinitionReader *r, const JsonValue *object) {
         ServiceDefinition *d = r->service;
         const char *description = definition_string(object, "description");
@@ -91,6 +116,9 @@ static int read_own_fields(DefinitionReader *r, const JsonValue *object) {
         d->autostart = definition_boolean(object, FIELD_OF_SERVICE, "autostart");
         d->require_ready = definition_boolean(object, FIELD_OF_SERVICE, "require_ready");
         d->on_unhealthy = (UnhealthyPolicy) definition_word(object, FIELD_OF_SERVICE, "on_unhealthy");
+        ret = read_on_failure_unit(r, object);
+        if (ret != 0)
+                return ret;
         ret = read_relations(r, json_member(object, "requires"), NULL, &d->requires);
         if (ret != 0)
                 return ret;

@@ -51,6 +51,7 @@ ServiceDefinition *service_definition_free(ServiceDefinition *d) {
         free(d->text);
         free(d->name);
         free(d->description);
+        free(d->on_failure_unit);
         free(d->directory);
         free(d);
         return NULL;

@@ -122,7 +122,8 @@ typedef struct ServiceDefinition {
         bool autostart, require_ready;
         char **requires, **after; /* NULL-terminated or NULL; no duplicates, `after` does not repeat `requires` */
         UnhealthyPolicy on_unhealthy;
-        char *directory; /* absolute: socket_dir/NAME */
+        char *on_failure_unit; /* may be NULL; one with "@." is a template */
+        char *directory;       /* absolute: socket_dir/NAME */
         ActionDefinition *actions;
         size_t n_actions;
         SocketDefinition *sockets;

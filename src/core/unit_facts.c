@@ -102,7 +102,7 @@ static ReasonCode how_it_died(const UnitFacts *f, const ActionPolicy *policy) {
 static bool gave_up(const UnitFacts *f, const ActionPolicy *policy) {
         if (f->result == UNIT_RESULT_START_LIMIT_HIT)
                 return true;
-        return policy->restarts && f->n_restarts > 0 && f->n_restarts >= policy->max_attempts;
+        return policy->restarts && f->n_restarts > policy->max_attempts;
 }
 
 static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec) {

@@ -86,8 +86,9 @@ typedef enum ActionPhase {
 /* What of the action's definition the judgement needs. */
 typedef struct ActionPolicy {
         bool is_oneshot;
-        bool restarts;         /* systemd retries a failure (policy on-failure or always) */
-        unsigned max_attempts; /* StartLimitBurst */
+        bool restarts; /* systemd retries a failure (policy on-failure or always) */
+        unsigned
+                max_attempts; /* restarts; StartLimitBurst is one more, and NRestarts counts the one that was refused */
 } ActionPolicy;
 
 typedef struct ActionJudgement {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/outcome.h"
 #include "core/definition_systemd.h"
+#include "core/healing.h"
 #include "core/unit_names.h"
 
 /* A list of properties under construction. The first failure sticks, so that building reads as a list and not as a
@@ -204,7 +205,7 @@ static void add_restart(PropertyList *l, const ActionDefinition *a) {
         property_add_string(l, "Restart", words[policy]);
         property_add_u64(l, "RestartUSec", r->delay_usec);
         property_add_u64(l, "StartLimitIntervalUSec", r->window_usec);
-        property_add_u32(l, "StartLimitBurst", r->max_attempts);
+        property_add_u32(l, "StartLimitBurst", start_limit_burst(r));
         for (uint64_t delay = r->delay_usec; delay > 0 && delay < r->max_delay_usec; delay *= 2)
                 doublings++;
         if (doublings > 0 && is_known(l, "RestartSteps")) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/systemd_facts.h"
+#include "server/healing.h"
 #include "server/probing.h"
 #include "server/recovery.h"
 #include "server/service_tasks.h"
@@ -104,7 +105,9 @@ static void classify(const Adoption *adoption, Action *a) {
 
 /* A stop that somebody asks systemd for while our own start still waits for another service: the stop came later. */
 static void yield_to_stop(Action *a) {
-        if (a->facts.active == UNIT_DEACTIVATING && a->facts.job_id != 0 && a->task != TASK_NONE && !a->task_issued &&
+        bool awaits_start = a->task == TASK_START || a->task == TASK_RESTART || a->task == TASK_HEAL;
+
+        if (awaits_start && !a->task_issued && a->facts.active == UNIT_DEACTIVATING && a->facts.job_id != 0 &&
             !is_our_doing(a->service))
                 a->task = TASK_NONE;
 }
@@ -121,8 +124,10 @@ static void classify_start(Action *a) {
 /* A person who starts or restarts it by systemctl gets systemd's full number of tries again, as by hero_proc: else the
  * sixth restart by hand within restart.window_ms would leave the service down. */
 static void grant_new_start_limit(const Adoption *adoption, const Action *a) {
-        if (a->facts.n_restarts == 0 && a->task == TASK_NONE && !is_our_doing(a->service))
+        if (a->facts.n_restarts == 0 && a->task == TASK_NONE && !is_our_doing(a->service)) {
                 (void) systemd_client_reset_failed(supervisor_systemd(adoption->supervisor), a->unit, NULL, NULL);
+                healing_forgive_service(a->service);
+        }
 }
 
 static void follow_invocation(const Adoption *adoption, Action *a) {
@@ -134,6 +139,9 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
         (void) sockets_look(supervisor_sockets(adoption->supervisor), a->service);
         sockets_reset(a->service, a);
         probing_reset(a->service, a, adopted);
+        start_limit_count(&a->start_limit, &a->definition->restart, clock_monotonic_usec());
+        if (adopted) /* what systemd counted before is not to be had: rather too many than one too few */
+                a->start_limit.n_starts += a->facts.n_restarts + a->service->healing.n_attempts;
         if (!adopted)
                 grant_new_start_limit(adoption, a);
 }

@@ -8,6 +8,7 @@
 
 #include "core/definition_diff.h"
 #include "core/start_order.h"
+#include "server/healing.h"
 #include "server/service_live.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
@@ -239,6 +240,7 @@ static ServiceDefinition *batch_take(Batch *b, const char *name) {
 
 /* Its units are made (anew), and what is wanted is started; the store knows of it already. */
 static void begin_units(Service *s, ServiceOperation operation, IntentionKind intention) {
+        healing_forgive_service(s);
         s->intention = intention;
         s->operation = service_wants_up(s) ? operation : OPERATION_NONE;
         for (size_t i = 0; i < s->definition->n_actions; i++) {

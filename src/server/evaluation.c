@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/healing.h"
 #include "server/observation.h"
 #include "server/probing.h"
 #include "server/records.h"
@@ -95,15 +96,19 @@ static void publish(Service *s, const ServiceDecision *d) {
 
 void evaluation_run(Service *s) {
         const SupervisorObserver *o = supervisor_observer(s->supervisor);
+        uint64_t now_usec, healing_usec;
         ServiceDecision d;
 
         if (supervisor_is_synced(s->supervisor) && !service_units_advance(s))
                 service_tasks_advance(s);
         probing_follow(s);
-        d = observation_decide(s, clock_monotonic_usec());
-        arm_recheck(s, d.recheck_at_usec);
+        now_usec = clock_monotonic_usec();
+        d = observation_decide(s, now_usec);
         if (!same_as_shown(s, &d))
                 publish(s, &d);
+        /* After publishing: what a restart is for stands in the history before the restart itself. */
+        healing_usec = healing_follow(s, &d, now_usec);
+        arm_recheck(s, healing_usec < d.recheck_at_usec ? healing_usec : d.recheck_at_usec);
         if (o->evaluated)
                 o->evaluated(s, o->userdata);
 }

@@ -106,8 +106,8 @@ static void say_action(FILE *f, const Service *s, ReasonCode code, const Action 
                 break;
         case REASON_CRASH_LOOP:
                 say_how_it_ended(f, a);
-                fprintf(f, ", restarted %" PRIu32 " times in %" PRIu64 " s and given up", a->facts.n_restarts,
-                        a->definition->restart.window_usec / USEC_PER_SEC);
+                fprintf(f, ", restarted %u times within %" PRIu64 " s and given up",
+                        a->definition->restart.max_attempts, a->definition->restart.window_usec / USEC_PER_SEC);
                 break;
         case REASON_EXITED:
                 fprintf(f, "left with success while the service needs it");
@@ -222,6 +222,10 @@ static void say_service(FILE *f, const Service *s, ReasonCode code) {
                 break;
         case REASON_EXITED:
                 fprintf(f, "done");
+                break;
+        case REASON_RESTART_BUDGET:
+                fprintf(f, "restarted %u times by hero_proc, and dead again: now it is restarted slowly",
+                        s->healing.n_attempts);
                 break;
         default:
                 fprintf(f, "%s", reason_code_to_string(code));

@@ -167,6 +167,7 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         ServiceObservation seen = {
                 .systemd_readable = supervisor_is_synced(s->supervisor),
                 .operation = s->operation,
+                .budget_spent = s->healing.is_spent,
                 .actions = actions,
                 .n_actions = d->n_actions,
                 .sockets = sockets,

@@ -129,14 +129,25 @@ static int write_wish(Records *r, const Service *s) {
         return e != 0 ? e : store_set_intention(r->store, s->definition->name, s->intention);
 }
 
+static int write_healing(Records *r, const Service *s) {
+        uint64_t ago_usec = clock_monotonic_usec() - s->healing.last_attempt_usec;
+        const StoredHealing stored = {
+                .n_attempts = s->healing.n_attempts,
+                .is_spent = s->healing.is_spent,
+                .last_realtime_usec = clock_realtime_usec() - ago_usec,
+        };
+
+        return store_put_healing(r->store, s->definition->name, &stored);
+}
+
 static int write_all(Records *r) {
         OwedTransition *t;
         OwedWish *w;
         int e = store_begin(r->store);
 
         STAILQ_FOREACH(w, &r->wishes, entry)
-        if (e == 0)
-                e = write_wish(r, w->service);
+        if (e == 0 && (e = write_wish(r, w->service)) == 0)
+                e = write_healing(r, w->service);
         STAILQ_FOREACH(t, &r->transitions, entry)
         if (e == 0)
                 e = store_add_transition(r->store, t->name, t->realtime_usec, service_state_to_string(t->old_state),
@@ -193,6 +204,14 @@ void records_owe_all(Records *r, Service *const *services, size_t n) {
 
 void records_save_wanted(Records *r, Service *s) {
         int e = write_wish(r, s);
+
+        note_result(r, e);
+        if (e != 0)
+                owe_wish(r, s);
+}
+
+void records_save_healing(Records *r, const Service *s) {
+        int e = write_healing(r, s);
 
         note_result(r, e);
         if (e != 0)

@@ -16,6 +16,8 @@ DEFINE_CLEANUP(Records *, records_free)
 
 void records_save_wanted(Records *r, Service *s);
 void records_save_intention(Records *r, Service *s, IntentionKind intention);
+/* How often hero_proc restarted it: at once, so that a server that is lost does not try without end. */
+void records_save_healing(Records *r, const Service *s);
 /* Something undid what was written of these services (a transaction that could not be committed): their wishes and
  * intentions are owed again. */
 void records_owe_all(Records *r, Service *const *services, size_t n);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "server/blame.h"
 #include "server/observation.h"
 #include "server/probing.h"
 #include "server/service_tasks.h"
@@ -78,50 +79,13 @@ static void settle(ResetRun *run, ResetRow *row, ResetOutcome outcome, const cha
 
 /* -- what is broken -- */
 
-static uint32_t bit(int action, size_t n_actions) {
-        return action >= 0 ? UINT32_C(1) << action : n_actions >= 32 ? UINT32_MAX : (UINT32_C(1) << n_actions) - 1;
-}
-
-/* The actions that the reasons of a failed service point at; all of them where a reason points at none. */
-static uint32_t broken_actions(const Service *s, const ServiceDecision *d) {
-        size_t n = s->definition->n_actions;
-        uint32_t broken = 0;
-
-        for (size_t i = 0; i < d->n_reasons; i++) {
-                const Reason *reason = &d->reasons[i];
-
-                if (reason->code == REASON_STOPPED_BY_OPERATOR)
-                        continue;
-                switch ((ReasonSubject) reason->subject) {
-                case SUBJECT_ACTION:
-                        broken |= bit(reason->index, n);
-                        break;
-                case SUBJECT_SOCKET:
-                        broken |= bit(s->definition->sockets[reason->index].action, n);
-                        break;
-                case SUBJECT_PROBE:
-                        if (s->definition->probes[reason->index].role != PROBE_REPORT)
-                                broken |= bit(s->probes[reason->index].action, n);
-                        break;
-                case SUBJECT_DEPENDENCY:
-                case SUBJECT_SERVICE:
-                        broken |= bit(-1, n);
-                        break;
-                }
-        }
-        for (size_t i = 0; i < n; i++)
-                if (!s->actions[i].wanted)
-                        broken &= ~(UINT32_C(1) << i); /* an operator's stop is not ours to undo */
-        return broken;
-}
-
 static bool is_broken(ServiceState state) {
         return state == SERVICE_FAILED || state == SERVICE_RESTARTING;
 }
 
 static void judge_asked(ResetRun *run, ResetRow *row, Service *s) {
         ServiceDecision d = observation_decide(s, clock_monotonic_usec());
-        uint32_t actions = is_broken(d.state) ? broken_actions(s, &d) : 0;
+        uint32_t actions = is_broken(d.state) ? blame_broken(s, &d) : 0;
 
         if (run->flags & RESET_FORCE)
                 for (size_t i = 0; i < s->definition->n_actions; i++)

@@ -136,10 +136,13 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
                         continue;
                 new->facts = old->facts;
                 new->known_active = old->known_active;
+                new->start_limit = old->start_limit;
                 new->by_operator = old->by_operator;
                 /* Its call was forgotten with the old object: it is made again, which for a start or stop is nothing.
                  */
-                new->task = old->task == TASK_RESTART && old->task_issued ? TASK_START : old->task;
+                new->task = old->task == TASK_RESTART && old->task_issued ? TASK_START
+                            : old->task == TASK_HEAL                      ? TASK_NONE
+                                                                          : old->task;
                 new->facts_read = old->facts_read;
                 memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
                 new->wanted = old->wanted;

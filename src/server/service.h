@@ -10,6 +10,7 @@
 #include "boundary/http_prober.h"
 #include "boundary/socket_table.h"
 #include "boundary/store.h"
+#include "core/healing.h"
 #include "core/service_definition.h"
 #include "core/service_status.h"
 #include "core/unit_facts.h"
@@ -19,7 +20,13 @@ typedef struct Supervisor Supervisor;
 typedef struct Service Service;
 
 /* What is still to be done with an action; at most one at a time. */
-typedef enum ActionTask { TASK_NONE, TASK_START, TASK_RESTART, TASK_STOP } ActionTask;
+typedef enum ActionTask {
+        TASK_NONE,
+        TASK_START,
+        TASK_RESTART,
+        TASK_HEAL, /* restart it if it still is up and nobody else is at it; start it if it is down */
+        TASK_STOP,
+} ActionTask;
 
 typedef struct Action {
         Service *service;
@@ -31,8 +38,9 @@ typedef struct Action {
         uint8_t known_invocation[16]; /* the one that its sockets and probes are judged for */
         bool wanted;                  /* false: an operator took it down */
         ActionTask task;
-        bool task_issued; /* systemd has been told; the job's end is awaited */
-        bool by_operator; /* the task is a person's wish: the start limit is reset first */
+        bool task_issued;       /* systemd has been told; the job's end is awaited */
+        bool by_operator;       /* the task is a person's wish: the start limit is reset first */
+        StartLimit start_limit; /* systemd's, as followed from here */
 } Action;
 
 typedef struct ServiceSocket {
@@ -107,6 +115,11 @@ struct Service {
         sd_event_source *step_timer;
         LiveChanges live;
         char *fault; /* why the units could not be made; NULL mostly */
+
+        HealingRecord healing;
+        HealingHold healing_hold;
+        uint64_t healing_at_usec; /* monotonic: when healing looks again */
+        unsigned alerted;         /* kinds of alerts.c, a bit each, that were raised in this illness */
 
         ServiceState shown_state;
         DecisionRule shown_rule;

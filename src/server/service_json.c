@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "server/evaluation.h"
+#include "server/healing.h"
 #include "server/records.h"
 
 static void add_string(struct json_object *o, const char *key, const char *value) {
@@ -143,6 +144,7 @@ struct json_object *service_json_row(const Service *s) {
                 json_object_array_add(actions, json_of_action(&s->actions[i]));
         json_object_object_add(o, "actions", actions);
         add_evidence(o, s);
+        json_object_object_add(o, "healing", healing_json(s));
         return o;
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/service_folder.h"
+#include "server/healing.h"
 #include "server/observation.h"
 #include "server/service_units.h"
 #include "server/sockets.h"
@@ -62,6 +63,8 @@ static bool needs_start(const Action *a) {
 }
 
 void service_tasks_start(Service *s, bool by_operator) {
+        if (by_operator)
+                healing_forgive_service(s);
         service_set_wanted(s, true);
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (s->rebuild || needs_start(&s->actions[i]))
@@ -80,11 +83,19 @@ void service_tasks_stop(Service *s) {
 }
 
 void service_tasks_restart_some(Service *s, uint32_t actions) {
+        healing_forgive_service(s);
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (actions & (UINT32_C(1) << i)) {
                         s->actions[i].wanted = true;
                         set_task(&s->actions[i], TASK_RESTART, true);
                 }
+        begin(s, OPERATION_RESTART, INTENTION_RESTART);
+}
+
+void service_tasks_heal(Service *s, uint32_t actions) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (actions & (UINT32_C(1) << i) && s->actions[i].wanted)
+                        set_task(&s->actions[i], TASK_HEAL, false);
         begin(s, OPERATION_RESTART, INTENTION_RESTART);
 }
 
@@ -101,7 +112,9 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
                 return; /* service_tasks_interrupt() */
         a->task = TASK_NONE;
         a->task_issued = false;
-        if (r < 0 && r != -ENOENT) {
+        if (r == -EBUSY && task == TASK_HEAL) {
+                log_notice("%s: not restarted: somebody else has asked systemd for something", a->unit);
+        } else if (r < 0 && r != -ENOENT) {
                 log_warning("%s: %s: %s", a->unit, task == TASK_STOP ? "stop" : "start", text ? text : strerror(-r));
                 free(s->fault);
                 s->fault = text ? strdup(text) : NULL;
@@ -126,7 +139,9 @@ static void issue_start(Action *a) {
         (void) service_folder_make(a->service->definition); /* /run may have been swept by hand */
         if (a->by_operator && unit_facts_ever_started(&a->facts))
                 r = systemd_client_reset_failed(systemd, a->unit, NULL, NULL);
-        if (r >= 0 && a->task == TASK_START) {
+        if (r >= 0 && a->task == TASK_HEAL) {
+                r = systemd_client_heal(systemd, a->unit, !is_down(a), timeout_usec, on_task_done, a);
+        } else if (r >= 0 && a->task == TASK_START) {
                 sockets_clean(a->service, (int) (a - a->service->actions));
                 r = systemd_client_start(systemd, a->unit, timeout_usec, on_task_done, a);
         } else if (r >= 0) {
@@ -175,6 +190,9 @@ void service_tasks_interrupt(Service *s) {
         for (size_t i = 0; i < s->definition->n_actions; i++) {
                 Action *a = &s->actions[i];
 
+                /* Whether it still is needed will be seen. */
+                if (a->task == TASK_HEAL)
+                        a->task = TASK_NONE;
                 /* It may have happened before the connection went: to start what is up is nothing, to restart it is
                  * harm. */
                 if (a->task == TASK_RESTART && a->task_issued)

@@ -13,6 +13,9 @@ void service_tasks_stop(Service *s);
 void service_tasks_restart(Service *s);
 /* Restarts only these, a bit for each action: what is broken. */
 void service_tasks_restart_some(Service *s, uint32_t actions);
+/* Restarts these of hero_proc's own accord: never one that an operator took down, not even one whose stop systemd has
+ * heard of and we have not, and never past systemd's start limit. */
+void service_tasks_heal(Service *s, uint32_t actions);
 
 /* Tells systemd what is due now: starts whose dependencies are met, stops at once. Ends the operation when all is done.
  */

@@ -43,19 +43,26 @@ static void add_next(struct json_object *array, uint64_t at_usec, const char *be
 
 /* -- what has been tried -- */
 
+/* NRestarts counts the restart that the start limit refused as well. */
+static void add_systemds_tries(struct json_object *tries, const Action *a) {
+        const RestartRule *rule = &a->definition->restart;
+        bool gave_up = a->facts.n_restarts > rule->max_attempts;
+        unsigned n = gave_up ? rule->max_attempts : a->facts.n_restarts;
+
+        if (a->facts.n_restarts > 0)
+                add_text(tries, "systemd has restarted %s %u time%s (%s %u in %" PRIu64 " s)", a->definition->name, n,
+                         n == 1 ? "" : "s", gave_up ? "and gave up, after" : "it gives up after", rule->max_attempts,
+                         rule->window_usec / USEC_PER_SEC);
+}
+
 static struct json_object *json_of_tries(const Service *s) {
         struct json_object *tries = json_object_new_array();
 
-        for (size_t i = 0; i < s->definition->n_actions; i++) {
-                const Action *a = &s->actions[i];
-
-                if (a->facts.n_restarts > 0)
-                        add_text(tries,
-                                 "systemd has restarted %s %" PRIu32 " time%s (it gives up at %u in %" PRIu64 " s)",
-                                 a->definition->name, a->facts.n_restarts, a->facts.n_restarts == 1 ? "" : "s",
-                                 a->definition->restart.max_attempts,
-                                 a->definition->restart.window_usec / USEC_PER_SEC);
-        }
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                add_systemds_tries(tries, &s->actions[i]);
+        if (s->healing.n_attempts > 0)
+                add_text(tries, "hero_proc has restarted it %u time%s", s->healing.n_attempts,
+                         s->healing.n_attempts == 1 ? "" : "s");
         if (s->fault)
                 add_text(tries, "%s", s->fault);
         return tries;
@@ -80,9 +87,24 @@ static void add_next_of_action(struct json_object *next, const Action *a, uint64
                          "systemd restarts ", a->definition->name, "");
 }
 
+/* hero_proc's own restart, or what stands against it. */
+static void add_next_of_healing(struct json_object *next, const Service *s) {
+        const char *held = healing_hold_to_string(s->healing_hold);
+
+        if (s->healing.sign != HEALING_ILL && s->healing.sign != HEALING_GIVEN_UP)
+                return;
+        if (s->healing_at_usec == USEC_NEVER)
+                add_next(next, 0, "it is not restarted: ", held, "");
+        else if (s->healing_hold == HEALING_HOLD_DEPENDENCY)
+                add_next(next, 0, "it is not restarted yet: ", held, "");
+        else
+                add_next(next, to_realtime_usec(s->healing_at_usec), "hero_proc restarts it (", held, ")");
+}
+
 static struct json_object *json_of_next(const Service *s) {
         struct json_object *next = json_object_new_array();
 
+        add_next_of_healing(next, s);
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 add_next_of_action(next, &s->actions[i], clock_monotonic_usec());
         for (size_t i = 0; i < s->definition->n_probes; i++) {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/adoption.h"
 #include "server/evaluation.h"
+#include "server/healing.h"
 #include "server/records.h"
 #include "server/sockets.h"
 
@@ -29,6 +30,7 @@ struct Supervisor {
         Prober *prober;
         Sockets *sockets;
         Adoption *adoption;
+        Healing *healing;
         SupervisorObserver observer;
         Service **services; /* sorted by name */
         size_t n_services, n_allocated;
@@ -63,6 +65,10 @@ Sockets *supervisor_sockets(const Supervisor *s) {
 
 Adoption *supervisor_adoption(const Supervisor *s) {
         return s->adoption;
+}
+
+Healing *supervisor_healing(const Supervisor *s) {
+        return s->healing;
 }
 
 const SupervisorOptions *supervisor_options(const Supervisor *s) {
@@ -252,6 +258,7 @@ static int load_service(Supervisor *s, const StoredService *stored) {
                 return r;
         service->intention = stored->intention;
         remember_state(s, service);
+        healing_load(service);
         return supervisor_add(s, service);
 }
 
@@ -287,6 +294,8 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if (r == 0)
                 r = sockets_new(s, &s->sockets);
         if (r == 0)
+                r = healing_new(s, &s->healing);
+        if (r == 0)
                 r = sd_event_add_defer(event, &s->evaluate, on_evaluate, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->evaluate, SD_EVENT_OFF);
@@ -310,6 +319,7 @@ Supervisor *supervisor_free(Supervisor *s) {
         prober_free(s->prober);
         systemd_client_free(s->systemd);
         adoption_free(s->adoption);
+        healing_free(s->healing);
         store_close(s->store);
         sd_event_unref(s->event);
         free(s);

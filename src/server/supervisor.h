@@ -15,7 +15,8 @@
 
 typedef struct SupervisorOptions {
         bool is_user;
-        const char *socket_dir, *exec_dir, *store_path, *shim;
+        int restart_limit; /* RestartLimiter.per_window */
+        const char *socket_dir, *exec_dir, *alert_dir, *store_path, *shim;
 } SupervisorOptions;
 
 /* Told of every change; bus_api implements it. */
@@ -52,6 +53,7 @@ Store *supervisor_store(const Supervisor *s);
 struct Records *supervisor_records(const Supervisor *s);
 struct Sockets *supervisor_sockets(const Supervisor *s);
 struct Adoption *supervisor_adoption(const Supervisor *s);
+struct Healing *supervisor_healing(const Supervisor *s);
 const SupervisorOptions *supervisor_options(const Supervisor *s);
 UnitPlanContext supervisor_plan_context(const Supervisor *s);
 const SupervisorObserver *supervisor_observer(const Supervisor *s);

@@ -17,7 +17,8 @@ NEVER = {"policy": "never"}
 STATES = ("running", "degraded", "failed", "starting", "stopping", "restarting", "stopped", "unknown")
 
 ROW = {"name": str, "description": str, "state": str, "wanted": str, "since_usec": int, "observed_usec": int,
-       "ready": (bool, type(None)), "reasons": list, "actions": list, "sockets": list, "probes": list}
+       "ready": (bool, type(None)), "reasons": list, "actions": list, "sockets": list, "probes": list,
+       "healing": (dict, type(None))}
 PARTS = {
     "reasons": {"code": str, "text": str, "subject": str},
     "actions": {"name": str, "unit": str, "active_state": str, "sub_state": str, "result": str, "main_pid": int,

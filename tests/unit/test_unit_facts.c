@@ -91,7 +91,7 @@ TEST(each_way_of_dying_has_its_name) {
 TEST(gave_up_is_known_by_the_count_and_not_by_the_result) {
         UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_EXIT_CODE, CLD_EXITED, 3, 209);
 
-        f.n_restarts = 5;
+        f.n_restarts = 6; /* the sixth was counted and refused */
         expect(f, &restarting, ACTION_FAILED, REASON_CRASH_LOOP);
         f.n_restarts = 0;
         f.result = UNIT_RESULT_START_LIMIT_HIT;
