@@ -236,7 +236,8 @@ static void judge_service(Adoption *a, Service *s, bool new_life) {
 }
 
 static void finish_pass(Adoption *a) {
-        bool first = !a->first_done, new_life = first && recovery_begin(a->supervisor);
+        bool first = !a->first_done, new_life = false;
+        int begun = first ? recovery_begin(a->supervisor, &new_life) : 0;
         size_t n;
         Service *const *services = supervisor_services(a->supervisor, &n);
 
@@ -245,7 +246,7 @@ static void finish_pass(Adoption *a) {
                 supervisor_mark(services[i]);
         }
         if (first)
-                recovery_end(a->supervisor, new_life);
+                recovery_end(a->supervisor, begun, new_life);
         a->done = a->first_done = true;
         if (first && a->ready)
                 a->ready(a->ready_userdata);

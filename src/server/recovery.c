@@ -29,21 +29,20 @@ static int current_life(const Supervisor *s, ManagerLife ret) {
         return 0;
 }
 
-bool recovery_begin(Supervisor *s) {
+int recovery_begin(Supervisor *s, bool *ret_new_life) {
         _cleanup_free_ char *stored = NULL;
         ManagerLife life;
-        bool new_life = current_life(s, life) >= 0 && store_get_boot_id(supervisor_store(s), &stored) == 0 &&
-                        strcmp(stored, life) != 0;
 
-        (void) store_begin(supervisor_store(s));
-        return new_life;
+        *ret_new_life = current_life(s, life) >= 0 && store_get_boot_id(supervisor_store(s), &stored) == 0 &&
+                        strcmp(stored, life) != 0;
+        return store_begin(supervisor_store(s));
 }
 
-void recovery_end(Supervisor *s, bool new_life) {
+void recovery_end(Supervisor *s, int begun, bool new_life) {
         ManagerLife life;
-        int r = 0;
+        int r = begun;
 
-        if (new_life && current_life(s, life) >= 0)
+        if (r == 0 && new_life && current_life(s, life) >= 0)
                 r = store_set_boot_id(supervisor_store(s), life);
         if (r == 0)
                 r = store_commit(supervisor_store(s));
@@ -53,7 +52,9 @@ void recovery_end(Supervisor *s, bool new_life) {
 
                 store_rollback(supervisor_store(s));
                 records_owe_all(supervisor_records(s), services, n);
-                log_warning("this boot cannot be written to the store: another server start would begin the boot anew");
+                if (new_life)
+                        log_warning("this boot cannot be written to the store: another server start would begin the "
+                                    "boot anew");
         }
 }
 

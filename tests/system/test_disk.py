@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The disk takes no writes: services are controlled all the same, and what could not be written is written later."""
+
+from __future__ import annotations
+
+from box import SERVER_UNIT, Box
+from house import sleeper, stop_all
+
+STORE = "/var/lib/hero_proc"
+WITHIN_SECONDS = 20.0
+
+
+def prepare(box: Box) -> None:
+    box.run(["sh", "-c", f"mkdir -p -m 700 {STORE} && mount -t tmpfs -o size=4M,mode=700 small {STORE}"])
+    box.start_server()
+
+
+def remount(box: Box, how: str) -> None:
+    """Between two servers: one that has the file open for writing keeps it so."""
+    box.stop_server()
+    box.run(["mount", "-o", f"remount,{how}", STORE])
+    box.start_server()
+
+
+def test_a_server_comes_up_on_a_read_only_disk_and_controls_services(box):
+    box.apply(sleeper("one"), sleeper("two"))
+    box.wait_state("two", "running", WITHIN_SECONDS)
+    before = box.main_pid("hero-one.service")
+    remount(box, "ro")
+    assert box.unit_property(SERVER_UNIT, "NRestarts") == "0"
+    box.wait_state("one", "running", WITHIN_SECONDS)
+    assert box.main_pid("hero-one.service") == before
+    box.hero("stop", "one")
+    assert box.cgroup_pids("hero-one.service") == []
+    box.hero("start", "one")
+    assert len(box.cgroup_pids("hero-one.service")) == 1
+    refused = box.apply(sleeper("three"), check=False)
+    assert refused.returncode != 0 and "three" not in box.states(), refused.stderr
+    remount(box, "rw")
+    box.apply(sleeper("three"))
+    box.wait_state("three", "running", WITHIN_SECONDS)
+    stop_all(box)
+
+
+def test_what_was_begun_on_a_disk_that_was_full_is_remembered_once_there_is_room(box):
+    box.apply(sleeper("wished"))
+    box.wait_state("wished", "running", WITHIN_SECONDS)
+    box.run(["sh", "-c", f"cat /dev/zero >{STORE}/filler 2>/dev/null; :"])
+    box.hero("stop", "wished")
+    assert box.cgroup_pids("hero-wished.service") == []
+    box.run(["rm", f"{STORE}/filler"])
+    box.wait_for(lambda: box.hero_json("dump")["store_owed"] == 0, WITHIN_SECONDS, "what is owed is written")
+    box.kill_server()
+    box.wait_state("wished", "stopped", WITHIN_SECONDS)
+    assert box.agent.call("hero_services")["wished"]["wanted"] == "down"
+    stop_all(box)
