@@ -149,7 +149,7 @@ static bool sight(Sockets *k, Service *s, ServiceSocket *socket) {
                 socket->full_since_usec = clock_monotonic_usec();
         if (!is_good(seen.state)) {
                 forget_listener(socket);
-                if (is_good(socket->seen.state))
+                if (is_good(socket->seen.state) && !was_foreign) /* a stranger's was no good one to go on with */
                         doubt(s, socket);
         } else {
                 socket->doubted_usec = 0;

@@ -185,3 +185,25 @@ def test_a_server_that_accepts_nothing_any_more_is_failed(box):
     set_faults(box, "frozen")
     box.wait_for(lambda: box.http(path, "/health")[0] == 200, 5, "it thaws")
     box.wait_state("frozen", "running", 5)
+
+
+def let_a_stranger_come_and_go(name: str, path: str) -> list[dict]:
+    """For the agent: another listener takes the path, and closes again; what is shown until half a second after that."""
+    with StateChanges(name) as changes:  # noqa: F821
+        with socket.socket(socket.AF_UNIX) as stranger:  # noqa: F821
+            stranger.bind(path + ".new")
+            stranger.listen()
+            os.rename(path + ".new", path)  # noqa: F821
+            seen = changes.until("failed", 5)
+        while (change := changes.next_change(0.5)) is not None:
+            seen.append(change)
+    return seen
+
+
+def test_a_stranger_that_leaves_a_socket_leaves_it_dead(box):
+    box.apply(service(box, "visited"))
+    box.wait_state("visited", "running", 5)
+    seen = box.agent.call(let_a_stranger_come_and_go, "visited", socket_path("visited"))
+    assert seen[0]["reason"] == "socket-foreign", seen
+    assert all(change["new"] != "running" for change in seen), seen
+    assert status(box, "visited")["state"] == "failed"
