@@ -97,6 +97,20 @@ static void judge_jobs(Judgement *j) {
         }
 }
 
+/* Every process was taken down, and what is still wanted are oneshots that are done: they serve nobody. */
+static bool all_processes_are_stopped(const ServiceObservation *seen) {
+        bool any_stopped = false;
+
+        for (size_t i = 0; i < seen->n_actions; i++) {
+                const ActionObservation *a = &seen->actions[i];
+
+                if (a->wanted && (!a->is_oneshot || a->phase != ACTION_DONE || a->start_pending))
+                        return false;
+                any_stopped = any_stopped || (!a->wanted && !a->is_oneshot);
+        }
+        return any_stopped;
+}
+
 /* 3 */
 static void judge_down(Judgement *j) {
         bool all_down = true, all_done = true;
@@ -107,7 +121,7 @@ static void judge_down(Judgement *j) {
                 all_down = all_down && phase_is_down(a->phase);
                 all_done = all_done && a->wanted && a->phase == ACTION_DONE && !a->start_pending;
         }
-        if (all_down && !any_wanted(j->seen))
+        if (all_down && (!any_wanted(j->seen) || all_processes_are_stopped(j->seen)))
                 judgement_say(j, SERVICE_STOPPED, REASON_STOPPED_BY_OPERATOR, SUBJECT_SERVICE, 0);
         else if (all_done)
                 judgement_say(j, SERVICE_STOPPED, REASON_EXITED, SUBJECT_SERVICE, 0);

@@ -340,6 +340,17 @@ TEST(done_is_done_but_a_hole_beside_a_running_sibling_is_not) {
         expect(&c, SERVICE_STOPPED, REASON_EXITED, SUBJECT_SERVICE, 0);
 }
 
+TEST(a_oneshot_that_is_done_serves_nobody_once_an_operator_has_stopped_every_process) {
+        Case c;
+
+        case_init(&c);
+        c.actions[0] = (ActionObservation){ .phase = ACTION_DONE, .is_oneshot = true, .wanted = true };
+        c.actions[1] = (ActionObservation){ .phase = ACTION_STOPPED };
+        expect(&c, SERVICE_STOPPED, REASON_STOPPED_BY_OPERATOR, SUBJECT_SERVICE, 0);
+        c.actions[0].start_pending = true;
+        ASSERT(service_status_decide(&c.seen, NOW).state != SERVICE_STOPPED);
+}
+
 TEST(old_evidence_is_unknown_and_never_a_guess) {
         Case c;
 
