@@ -17,7 +17,7 @@ static bool is_unit(const char *component, size_t n) {
 
 /* "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": the first unit is the system's, the one below
  * user@UID.service is that user's. A delegated cgroup below a unit belongs to the unit. */
-static int unit_of_path(const char *path, bool is_user, char **ret) {
+int process_unit_of_cgroup(const char *path, bool is_user, char **ret) {
         const char *found = "";
         size_t n_found = 0;
 
@@ -51,7 +51,21 @@ int process_unit_of(pid_t pid, bool is_user, char **ret) {
         while (getline(&line, &n, f) > 0) {
                 line[strcspn(line, "\n")] = '\0';
                 if (strncmp(line, "0::", 3) == 0)
-                        return unit_of_path(line + 3, is_user, ret);
+                        return process_unit_of_cgroup(line + 3, is_user, ret);
         }
         return -ESRCH;
+}
+
+void process_command_of(pid_t pid, char ret[PROCESS_COMMAND_MAX]) {
+        _cleanup_fclose_ FILE *f = NULL;
+        char name[64];
+
+        (void) snprintf(name, sizeof name, "/proc/%d/comm", (int) pid);
+        f = fopen(name, "re");
+        if (!f || !fgets(ret, PROCESS_COMMAND_MAX, f))
+                ret[0] = '\0';
+        ret[strcspn(ret, "\n")] = '\0';
+        for (char *c = ret; *c; c++)
+                if ((unsigned char) *c < ' ' || (unsigned char) *c > '~')
+                        *c = '?';
 }
