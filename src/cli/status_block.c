@@ -107,6 +107,21 @@ static void print_socket(FILE *out, struct json_object *socket) {
         fputs("\n", out);
 }
 
+static void print_port(FILE *out, struct json_object *port) {
+        const char *command = status_json_text(port, "listener_command"),
+                   *unit = status_json_text(port, "listener_unit");
+        uint64_t pid = status_json_number(port, "listener_pid");
+
+        fprintf(out, "%" PRIu64 ": %s", status_json_number(port, "port"), status_json_text(port, "state"));
+        if (pid > 0)
+                fprintf(out, ", PID %" PRIu64, pid);
+        if (*command)
+                fprintf(out, " (%s)", command);
+        if (*unit)
+                fprintf(out, " in %s", unit);
+        fputs("\n", out);
+}
+
 static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec) {
         uint64_t failures = status_json_number(probe, "failures"), status = status_json_number(probe, "last_status"),
                  latency = status_json_number(probe, "latency_usec"),
@@ -169,6 +184,10 @@ void status_block_print(FILE *out, struct json_object *service, const TerminalSt
         for (size_t i = 0; i < status_json_count(service, "sockets"); i++) {
                 print_label(out, "Socket", i);
                 print_socket(out, status_json_item(service, "sockets", i));
+        }
+        for (size_t i = 0; i < status_json_count(service, "ports"); i++) {
+                print_label(out, "Port", i);
+                print_port(out, status_json_item(service, "ports", i));
         }
         for (size_t i = 0; i < status_json_count(service, "probes"); i++) {
                 print_label(out, "Probe", i);

@@ -27,7 +27,6 @@ void definition_action_done(ActionDefinition *a) {
         free(a->user);
         free(a->group);
         free(a->working_dir);
-        free(a->ports);
         (void) json_object_put(a->systemd);
 }
 
@@ -229,34 +228,6 @@ static int read_identity(DefinitionReader *r, const JsonValue *object, ActionDef
         return definition_copy(dir, &a->working_dir);
 }
 
-static int read_ports(DefinitionReader *r, const JsonValue *object, ActionDefinition *a) {
-        const JsonValue *v = json_member(object, "ports");
-        size_t mark;
-
-        if (!v)
-                return 0;
-        mark = definition_enter(r, "ports");
-        if (v->kind != JSON_KIND_ARRAY || v->n_children > DEFINITION_PORTS_MAX)
-                return definition_refuse(r, v, "expected an array of at most %d integers from 1 to 65535",
-                                         DEFINITION_PORTS_MAX);
-        a->ports = calloc(v->n_children ? v->n_children : 1, sizeof a->ports[0]);
-        if (!a->ports)
-                return -ENOMEM;
-        for (const JsonValue *child = v->first; child; child = child->next) {
-                size_t element = definition_enter_index(r, a->n_ports);
-
-                if (child->kind != JSON_KIND_INTEGER || child->integer < 1 || child->integer > UINT16_MAX)
-                        return definition_refuse(r, child, "expected an integer from 1 to 65535");
-                for (size_t i = 0; i < a->n_ports; i++)
-                        if (a->ports[i] == child->integer)
-                                return definition_refuse(r, child, "expected each port once");
-                a->ports[a->n_ports++] = (uint16_t) child->integer;
-                definition_leave(r, element);
-        }
-        definition_leave(r, mark);
-        return 0;
-}
-
 static int read_stop_signal(DefinitionReader *r, const JsonValue *object, ActionDefinition *a) {
         const DefinitionField *f = definition_field_find("stop_signal", FIELD_OF_ACTION);
         const JsonValue *v = json_member(object, "stop_signal");
@@ -358,9 +329,9 @@ int definition_read_action(DefinitionReader *r, const JsonValue *object, const J
             (ret = read_env_files(r, json_member(object, "env_file"), a)) != 0 ||
             (ret = read_pairs(r, json_member(object, "credentials"), check_credential, &a->credentials,
                               &a->n_credentials)) != 0 ||
-            (ret = read_identity(r, object, a)) != 0 || (ret = read_ports(r, object, a)) != 0 ||
-            (ret = read_stop_signal(r, object, a)) != 0 || (ret = read_restart(r, object, service, a)) != 0 ||
-            (ret = read_limits(r, object, a)) != 0 || (ret = read_systemd(r, object, a)) != 0)
+            (ret = read_identity(r, object, a)) != 0 || (ret = read_stop_signal(r, object, a)) != 0 ||
+            (ret = read_restart(r, object, service, a)) != 0 || (ret = read_limits(r, object, a)) != 0 ||
+            (ret = read_systemd(r, object, a)) != 0)
                 return ret;
         return 0;
 }

@@ -74,6 +74,9 @@ int definition_read_sockets(DefinitionReader *r, const JsonValue *object, int ac
 /* The absolute path of a declared socket, given relative or absolute, or of any other absolute one. */
 int definition_find_socket(DefinitionReader *r, const JsonValue *value, char **ret);
 
+/* definition_port.c: adds object's `ports`, declared by one of the actions. */
+int definition_read_ports(DefinitionReader *r, const JsonValue *object, int action);
+
 /* definition_probe.c: adds object's `probe` or `probes`. */
 int definition_read_probes(DefinitionReader *r, const JsonValue *object, int action);
 /* Gives a name to each probe that has none; to be called when all are read. */

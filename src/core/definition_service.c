@@ -158,8 +158,10 @@ static int read_main_action(DefinitionReader *r, const JsonValue *object) {
         ret = definition_copy("main", &d->actions[0].name);
         if (ret < 0)
                 return ret;
-        ret = definition_read_action(r, object, object, &d->actions[0]);
-        return ret != 0 ? ret : definition_read_sockets(r, object, 0);
+        if ((ret = definition_read_action(r, object, object, &d->actions[0])) != 0 ||
+            (ret = definition_read_sockets(r, object, 0)) != 0)
+                return ret;
+        return definition_read_ports(r, object, 0);
 }
 
 static int read_named_action(DefinitionReader *r, const JsonValue *object, const JsonValue *v) {
@@ -178,11 +180,8 @@ static int read_named_action(DefinitionReader *r, const JsonValue *object, const
         ret = definition_copy(v->key, &d->actions[i].name);
         if (ret < 0)
                 return ret;
-        ret = definition_read_action(r, v, object, &d->actions[i]);
-        if (ret != 0)
-                return ret;
-        ret = definition_read_sockets(r, v, i);
-        if (ret != 0)
+        if ((ret = definition_read_action(r, v, object, &d->actions[i])) != 0 ||
+            (ret = definition_read_sockets(r, v, i)) != 0 || (ret = definition_read_ports(r, v, i)) != 0)
                 return ret;
         definition_leave(r, mark);
         return 0;

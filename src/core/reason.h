@@ -53,6 +53,7 @@ typedef enum ReasonSubject {
         SUBJECT_SERVICE,
         SUBJECT_ACTION,
         SUBJECT_SOCKET,
+        SUBJECT_PORT,
         SUBJECT_PROBE,
         SUBJECT_DEPENDENCY, /* index into the definition's requires, then after */
 } ReasonSubject;

@@ -45,6 +45,7 @@ ServiceDefinition *service_definition_free(ServiceDefinition *d) {
                 definition_probe_done(&d->probes[i]);
         free(d->actions);
         free(d->sockets);
+        free(d->ports);
         free(d->probes);
         definition_free_strings(d->requires);
         definition_free_strings(d->after);

@@ -16,7 +16,8 @@ enum {
         DEFINITION_ACTIONS_MAX = 32,
         DEFINITION_SOCKETS_MAX = 64,
         DEFINITION_PROBES_MAX = 64,
-        DEFINITION_PORTS_MAX = 32,
+        DEFINITION_PORTS_MAX = 64,
+        DEFINITION_ACTION_PORTS_MAX = 32,
         DEFINITION_RELATIONS_MAX = 64, /* requires and after, each */
         DEFINITION_NAME_MAX = 63,
         DEFINITION_TEXT_MAX = 1024 * 1024, /* bytes of JSON a service */
@@ -88,6 +89,12 @@ typedef struct SocketDefinition {
                      */
 } SocketDefinition;
 
+typedef struct PortDefinition {
+        uint16_t port; /* TCP, on whatever address */
+        char name[sizeof("port 65535")];
+        int action; /* index of the action that declares it */
+} PortDefinition;
+
 typedef struct KeyValue {
         char *key, *value;
 } KeyValue;
@@ -104,9 +111,7 @@ typedef struct ActionDefinition {
         size_t n_credentials;
         char *user, *group, *working_dir; /* each may be NULL */
         int umask;                        /* -1: systemd's default */
-        uint16_t *ports;                  /* TCP ports it listens on */
-        size_t n_ports;
-        uint64_t start_timeout_usec; /* USEC_NEVER: a oneshot whose work may take as long as it takes */
+        uint64_t start_timeout_usec;      /* USEC_NEVER: a oneshot whose work may take as long as it takes */
         uint64_t stop_timeout_usec;
         int stop_signal;
         bool kill_others;
@@ -128,6 +133,8 @@ typedef struct ServiceDefinition {
         size_t n_actions;
         SocketDefinition *sockets;
         size_t n_sockets;
+        PortDefinition *ports;
+        size_t n_ports;
         ProbeDefinition *probes;
         size_t n_probes;
 } ServiceDefinition;

@@ -245,11 +245,15 @@ static bool is_held_by_stranger(const Judgement *j, const SocketObservation *s) 
         return false;
 }
 
+static void say_socket(Judgement *j, ServiceState state, ReasonCode code, const SocketObservation *s) {
+        judgement_say(j, state, code, s->is_port ? SUBJECT_PORT : SUBJECT_SOCKET, s->index);
+}
+
 /* 7a */
 static void judge_strangers(Judgement *j) {
         for (size_t i = 0; i < j->seen->n_sockets; i++)
                 if (is_held_by_stranger(j, &j->seen->sockets[i]))
-                        judgement_say(j, SERVICE_FAILED, REASON_SOCKET_FOREIGN, SUBJECT_SOCKET, i);
+                        say_socket(j, SERVICE_FAILED, REASON_SOCKET_FOREIGN, &j->seen->sockets[i]);
 }
 
 static void judge_sockets(Judgement *j, bool first_appearance) {
@@ -262,8 +266,7 @@ static void judge_sockets(Judgement *j, bool first_appearance) {
                 if (e == EXPECT_NOTHING || s->evidence == SOCKET_EVIDENCE_ALIVE ||
                     s->evidence == SOCKET_EVIDENCE_UNKNOWN || patient != first_appearance || is_held_by_stranger(j, s))
                         continue;
-                judgement_say(j, patient ? SERVICE_STARTING : SERVICE_FAILED, socket_reason(s->evidence),
-                              SUBJECT_SOCKET, i);
+                say_socket(j, patient ? SERVICE_STARTING : SERVICE_FAILED, socket_reason(s->evidence), s);
                 if (patient)
                         judgement_recheck(j, deadline_usec);
         }
@@ -340,7 +343,7 @@ static void judge_unseen_sockets(Judgement *j) {
                 uint64_t deadline_usec;
 
                 if (s->evidence == SOCKET_EVIDENCE_UNKNOWN && expect_of(j, s->action, &deadline_usec) != EXPECT_NOTHING)
-                        judgement_say(j, SERVICE_UNKNOWN, REASON_STALE, SUBJECT_SOCKET, i);
+                        say_socket(j, SERVICE_UNKNOWN, REASON_STALE, s);
         }
 }
 
@@ -364,7 +367,7 @@ const char *service_status_rule_text(DecisionRule rule) {
                 [RULE_DEAD_ACTION] = "an action that the service needs is dead, and systemd will not try it again",
                 [RULE_BACK_OFF] = "an action died, and systemd tries it again after a pause",
                 [RULE_NOT_STARTED] = "it may start only when another service is running",
-                [RULE_SOCKETS] = "each declared socket has to be alive, reachable by its path, and the service's own",
+                [RULE_SOCKETS] = "each declared socket and port has to be alive, within reach, and the service's own",
                 [RULE_PROBES] = "each required probe has to pass",
                 [RULE_PARTLY_STOPPED] = "an operator stopped some of its actions",
                 [RULE_REPORT_PROBES] = "a probe that only reports fails",

@@ -51,10 +51,13 @@ typedef struct ActionObservation {
         uint64_t start_deadline_usec; /* until when its sockets and probes may still be coming up */
 } ActionObservation;
 
+/* Of a declared socket or port: they are judged alike. */
 typedef struct SocketObservation {
         SocketEvidence evidence;
         int action;      /* owner; -1: the service */
         bool seen_alive; /* in this invocation */
+        bool is_port;    /* `index` is one of the definition's ports, else of its sockets */
+        uint16_t index;
 } SocketObservation;
 
 typedef struct ProbeObservation {
@@ -99,7 +102,8 @@ typedef enum DecisionRule {
 const char *service_status_rule_text(DecisionRule rule);
 
 enum {
-        DECISION_REASONS_MAX = DEFINITION_ACTIONS_MAX + DEFINITION_SOCKETS_MAX + DEFINITION_PROBES_MAX + 3,
+        DECISION_REASONS_MAX =
+                DEFINITION_ACTIONS_MAX + DEFINITION_SOCKETS_MAX + DEFINITION_PORTS_MAX + DEFINITION_PROBES_MAX + 3,
 };
 
 typedef struct ServiceDecision {
@@ -110,7 +114,7 @@ typedef struct ServiceDecision {
         Reason reasons[DECISION_REASONS_MAX]; /* the leading one first */
 } ServiceDecision;
 
-/* Order of judgement; the first that holds leads, all that hold are listed:
+/* Order of judgement; the first that holds leads, all that hold are listed. A declared port is a socket here:
  *
  *  1  systemd cannot be read                                  unknown   (systemd-unreachable)
  *  7a a declared socket held by a stranger, whom no further   failed    (socket-foreign)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "boundary/systemd_facts.h"
 #include "server/healing.h"
+#include "server/ports.h"
 #include "server/probing.h"
 #include "server/recovery.h"
 #include "server/service_tasks.h"
@@ -138,6 +139,7 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
         memcpy(a->known_invocation, a->facts.invocation, sizeof a->known_invocation);
         (void) sockets_look(supervisor_sockets(adoption->supervisor), a->service);
         sockets_reset(a->service, a);
+        ports_reset(supervisor_ports(adoption->supervisor), a->service, a);
         probing_reset(a->service, a, adopted);
         start_limit_count(&a->start_limit, &a->definition->restart, clock_monotonic_usec());
         if (adopted) /* what systemd counted before is not to be had: rather too many than one too few */
@@ -182,6 +184,8 @@ static void changed(const char *unit, void *userdata) {
         /* A process that died took its listeners along: seen now, not at the next sweep. */
         if (a && a->known_active == UNIT_ACTIVE && a->facts.active != UNIT_ACTIVE)
                 (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
+        if (a && a->known_active != a->facts.active)
+                ports_owner_changed(supervisor_ports(adoption->supervisor), s);
         if (a)
                 a->known_active = a->facts.active;
         supervisor_mark(s);

@@ -13,6 +13,8 @@ static uint32_t of_reason(const Service *s, const Reason *reason) {
                 return bit(reason->index, n);
         case SUBJECT_SOCKET:
                 return bit(s->definition->sockets[reason->index].action, n);
+        case SUBJECT_PORT:
+                return bit(s->definition->ports[reason->index].action, n);
         case SUBJECT_PROBE:
                 return bit(s->probes[reason->index].action, n);
         case SUBJECT_DEPENDENCY:
@@ -66,7 +68,8 @@ uint32_t blame_mendable(const Service *s, const ServiceDecision *d, bool *ret_st
 
                 if (reason->code == REASON_SOCKET_FOREIGN)
                         actions |= of_foreign_socket(s, reason, ret_strangers);
-                else if (reason->subject == SUBJECT_SOCKET && reason->code != REASON_STALE)
+                else if ((reason->subject == SUBJECT_SOCKET || reason->subject == SUBJECT_PORT) &&
+                         reason->code != REASON_STALE)
                         actions |= of_reason(s, reason);
                 else if (reason->code == REASON_PROBE_FAILED && role_of(s, reason) == PROBE_LIVENESS &&
                          s->probes[reason->index].health.verdict == PROBE_VERDICT_FAILED)

@@ -81,6 +81,18 @@ static int append_sockets(sd_bus_message *reply, const Service *s) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_ports(sd_bus_message *reply, const Service *s) {
+        int r = sd_bus_message_open_container(reply, 'a', "(qsus)");
+
+        for (size_t i = 0; r >= 0 && i < s->definition->n_ports; i++) {
+                const ServicePort *k = &s->ports[i];
+
+                r = sd_bus_message_append(reply, "(qsus)", k->definition->port, socket_state_to_string(k->state),
+                                          k->listener_pid, k->listener_unit ? k->listener_unit : "");
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_probes(sd_bus_message *reply, const Service *s) {
         int r = sd_bus_message_open_container(reply, 'a', "(ssust)");
 
@@ -103,6 +115,8 @@ static int get_list(sd_bus *bus, const char *path, const char *interface, const 
                 return append_reasons(reply, userdata);
         if (strcmp(property, "Actions") == 0)
                 return append_actions(reply, userdata);
+        if (strcmp(property, "Ports") == 0)
+                return append_ports(reply, userdata);
         return strcmp(property, "Sockets") == 0 ? append_sockets(reply, userdata) : append_probes(reply, userdata);
 }
 
@@ -119,6 +133,7 @@ static const sd_bus_vtable service_vtable[] = {
         SD_BUS_PROPERTY("StateSinceUSec", "t", get_since, 0, CHANGES),
         SD_BUS_PROPERTY("Actions", "a(sssus)", get_list, 0, CHANGES),
         SD_BUS_PROPERTY("Sockets", "a(ssus)", get_list, 0, CHANGES),
+        SD_BUS_PROPERTY("Ports", "a(qsus)", get_list, 0, CHANGES),
         /* Latency and counts change with every answer: a signal a probe would be a flood, so it goes with the state. */
         SD_BUS_PROPERTY("Probes", "a(ssust)", get_list, 0, CHANGES),
         SD_BUS_VTABLE_END,
@@ -171,10 +186,11 @@ int bus_service_add_objects(sd_bus *bus, Supervisor *s, sd_bus_slot **ret_slot, 
 
 void bus_service_emit_changed(sd_bus *bus, const Service *s) {
         (void) sd_bus_emit_properties_changed(bus, s->path, BUS_SERVICE_INTERFACE, "State", "Wanted", "Ready",
-                                              "Reasons", "StateSinceUSec", "Actions", "Sockets", "Probes", NULL);
+                                              "Reasons", "StateSinceUSec", "Actions", "Sockets", "Ports", "Probes",
+                                              NULL);
 }
 
 void bus_service_emit_redefined(sd_bus *bus, const Service *s) {
         (void) sd_bus_emit_properties_changed(bus, s->path, BUS_SERVICE_INTERFACE, "Definition", "Wanted", "Ready",
-                                              "Actions", "Sockets", "Probes", NULL);
+                                              "Actions", "Sockets", "Ports", "Probes", NULL);
 }

@@ -9,6 +9,7 @@
 #include "core/definition_diff.h"
 #include "core/start_order.h"
 #include "server/healing.h"
+#include "server/ports.h"
 #include "server/service_live.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
@@ -279,6 +280,8 @@ static int do_update(Service *s, ServiceDefinition *d, UnitPlanChange units, Int
         else
                 r = service_set_definition(s, d);
         sockets_follow(supervisor_sockets(s->supervisor), s);
+        ports_forget(supervisor_ports(s->supervisor));
+        ports_follow(supervisor_ports(s->supervisor), s);
         if (r >= 0 && units == UNIT_PLAN_REMADE)
                 begin_units(s, OPERATION_RESTART, intention);
         else

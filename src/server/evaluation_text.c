@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "server/evaluation.h"
+#include "server/port_text.h"
 #include "server/probing.h"
 #include "server/supervisor.h"
 
@@ -32,6 +33,8 @@ const char *evaluation_reason_subject(const Service *s, const Reason *reason) {
                 return d->actions[reason->index].name;
         case SUBJECT_SOCKET:
                 return d->sockets[reason->index].path;
+        case SUBJECT_PORT:
+                return d->ports[reason->index].name;
         case SUBJECT_PROBE:
                 return d->probes[reason->index].name;
         case SUBJECT_DEPENDENCY:
@@ -247,6 +250,9 @@ char *evaluation_reason_text(const Service *s, const Reason *reason) {
                 break;
         case SUBJECT_SOCKET:
                 say_socket(f, code, &s->sockets[reason->index]);
+                break;
+        case SUBJECT_PORT:
+                port_text_say(f, code, &s->ports[reason->index]);
                 break;
         case SUBJECT_PROBE:
                 say_probe(f, code, &s->probes[reason->index]);

@@ -124,7 +124,9 @@ static void observe_action(const Service *s, const Action *a, uint64_t now_usec,
                 *recheck = j.recheck_at_usec;
 }
 
-static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_usec, uint64_t *recheck) {
+/* What was seen, but for what may be over in a moment. */
+static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_usec, uint64_t doubted_usec,
+                                       uint64_t now_usec, uint64_t *recheck) {
         static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
                 [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
                 [SOCKET_ALIVE] = SOCKET_EVIDENCE_ALIVE,
@@ -134,10 +136,10 @@ static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_
                 [SOCKET_FOREIGN] = SOCKET_EVIDENCE_FOREIGN,
                 [SOCKET_NOT_ACCEPTING] = SOCKET_EVIDENCE_NOT_ACCEPTING,
         };
-        SocketEvidence seen = evidence[socket->seen.state];
+        SocketEvidence seen = evidence[state];
 
         if (seen == SOCKET_EVIDENCE_NOT_ACCEPTING) {
-                uint64_t patience_usec = usec_add(socket->full_since_usec, QUEUE_FULL_PATIENCE_USEC);
+                uint64_t patience_usec = usec_add(full_since_usec, QUEUE_FULL_PATIENCE_USEC);
 
                 if (now_usec < patience_usec) {
                         seen = SOCKET_EVIDENCE_ALIVE;
@@ -145,8 +147,8 @@ static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_
                                 *recheck = patience_usec;
                 }
         }
-        if (socket->doubted_usec > 0 && seen != SOCKET_EVIDENCE_ALIVE) {
-                uint64_t settled_usec = usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC);
+        if (doubted_usec > 0 && seen != SOCKET_EVIDENCE_ALIVE) {
+                uint64_t settled_usec = usec_add(doubted_usec, SOCKETS_DOUBT_USEC);
 
                 if (now_usec < settled_usec) {
                         seen = SOCKET_EVIDENCE_ALIVE;
@@ -154,15 +156,36 @@ static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_
                                 *recheck = settled_usec;
                 }
         }
-        if (seen == SOCKET_EVIDENCE_ALIVE && socket->foreign)
-                return SOCKET_EVIDENCE_FOREIGN;
         return seen;
+}
+
+static SocketObservation observe_socket(const ServiceSocket *socket, size_t index, uint64_t now_usec,
+                                        uint64_t *recheck) {
+        SocketEvidence seen =
+                settled_evidence(socket->seen.state, socket->full_since_usec, socket->doubted_usec, now_usec, recheck);
+
+        return (SocketObservation){
+                .evidence = seen == SOCKET_EVIDENCE_ALIVE && socket->foreign ? SOCKET_EVIDENCE_FOREIGN : seen,
+                .action = socket->definition->action,
+                .seen_alive = socket->seen_alive,
+                .index = (uint16_t) index,
+        };
+}
+
+static SocketObservation observe_port(const ServicePort *port, size_t index, uint64_t now_usec, uint64_t *recheck) {
+        return (SocketObservation){
+                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubted_usec, now_usec, recheck),
+                .action = port->definition->action,
+                .seen_alive = port->seen_alive,
+                .is_port = true,
+                .index = (uint16_t) index,
+        };
 }
 
 ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         const ServiceDefinition *d = s->definition;
         ActionObservation actions[DEFINITION_ACTIONS_MAX];
-        SocketObservation sockets[DEFINITION_SOCKETS_MAX];
+        SocketObservation sockets[DEFINITION_SOCKETS_MAX + DEFINITION_PORTS_MAX];
         ProbeObservation probes[DEFINITION_PROBES_MAX];
         ServiceObservation seen = {
                 .systemd_readable = supervisor_is_synced(s->supervisor),
@@ -171,7 +194,7 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
                 .actions = actions,
                 .n_actions = d->n_actions,
                 .sockets = sockets,
-                .n_sockets = d->n_sockets,
+                .n_sockets = d->n_sockets + d->n_ports,
                 .probes = probes,
                 .n_probes = d->n_probes,
         };
@@ -186,11 +209,9 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         for (size_t i = 0; i < d->n_actions; i++)
                 observe_action(s, &s->actions[i], now_usec, &actions[i], &recheck);
         for (size_t i = 0; i < d->n_sockets; i++)
-                sockets[i] = (SocketObservation){
-                        .evidence = socket_evidence(&s->sockets[i], now_usec, &recheck),
-                        .action = d->sockets[i].action,
-                        .seen_alive = s->sockets[i].seen_alive,
-                };
+                sockets[i] = observe_socket(&s->sockets[i], i, now_usec, &recheck);
+        for (size_t i = 0; i < d->n_ports; i++)
+                sockets[d->n_sockets + i] = observe_port(&s->ports[i], i, now_usec, &recheck);
         for (size_t i = 0; i < d->n_probes; i++)
                 probes[i] = (ProbeObservation){
                         .verdict = s->probes[i].health.verdict,

@@ -111,13 +111,19 @@ static void forget_answers(ServiceProbe *p) {
         p->latency_usec = p->checked_realtime_usec = 0;
 }
 
-static void activate(ServiceProbe *p) {
-        bool awaits_socket = p->socket >= 0 && p->service->sockets[p->socket].seen.state != SOCKET_ALIVE;
+/* What it asks is declared, in sight, and not there yet. */
+static bool awaits_listener(const ServiceProbe *p) {
+        if (p->socket >= 0)
+                return p->service->sockets[p->socket].seen.state != SOCKET_ALIVE;
+        return p->port >= 0 && p->service->ports[p->port].state != SOCKET_ALIVE &&
+               p->service->ports[p->port].state != SOCKET_UNKNOWN;
+}
 
+static void activate(ServiceProbe *p) {
         p->active = true;
         forget_answers(p);
         /* Where the socket is not there yet, its appearance is what starts the first probe, not a clock. */
-        if (!awaits_socket || !is_starting(p))
+        if (!awaits_listener(p) || !is_starting(p))
                 probe_now(p);
         else
                 schedule(p, owner_deadline_usec(p) - clock_monotonic_usec());
@@ -158,6 +164,12 @@ void probing_reset(Service *s, const Action *owner, bool adopted) {
 void probing_socket_appeared(Service *s, int socket) {
         for (size_t i = 0; i < s->definition->n_probes; i++)
                 if (s->probes[i].socket == socket && s->probes[i].active)
+                        probe_now(&s->probes[i]);
+}
+
+void probing_port_appeared(Service *s, int port) {
+        for (size_t i = 0; i < s->definition->n_probes; i++)
+                if (s->probes[i].active && s->probes[i].definition->port == s->definition->ports[port].port)
                         probe_now(&s->probes[i]);
 }
 

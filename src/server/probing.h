@@ -13,8 +13,9 @@ void probing_follow(Service *s);
  */
 void probing_reset(Service *s, const Action *owner, bool adopted);
 
-/* A declared socket came alive: its probes are asked now, not at their next turn. */
+/* A declared socket or port came alive: its probes are asked now, not at their next turn. */
 void probing_socket_appeared(Service *s, int socket);
+void probing_port_appeared(Service *s, int port);
 
 /* How long its owner may take to start; USEC_NEVER: without a limit. */
 uint64_t probing_start_timeout_usec(const ServiceProbe *p);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "server/blame.h"
 #include "server/observation.h"
+#include "server/ports.h"
 #include "server/probing.h"
 #include "server/service_tasks.h"
 #include "server/sockets.h"
@@ -207,6 +208,7 @@ int resets_start(Resets *r, Service *const *services, size_t n, unsigned flags, 
                         continue;
                 }
                 (void) sockets_look(supervisor_sockets(r->supervisor), s);
+                (void) ports_look(supervisor_ports(r->supervisor), s);
                 probing_ask_now(s);
                 supervisor_mark(s);
         }

@@ -19,12 +19,26 @@ static int find_socket(const ServiceDefinition *d, const char *path) {
         return -1;
 }
 
+static int find_port(const ServiceDefinition *d, uint16_t port) {
+        for (size_t i = 0; port > 0 && i < d->n_ports; i++)
+                if (d->ports[i].port == port)
+                        return (int) i;
+        return -1;
+}
+
 static int make_probe(Service *s, size_t index, ServiceProbe *p) {
         const ProbeDefinition *d = &s->definition->probes[index];
 
-        *p = (ServiceProbe){ .service = s, .definition = d, .socket = find_socket(s->definition, d->socket) };
-        /* A probe of a socket stands and falls with the action that holds the socket. */
-        p->action = d->action < 0 && p->socket >= 0 ? s->definition->sockets[p->socket].action : d->action;
+        *p = (ServiceProbe){ .service = s,
+                             .definition = d,
+                             .action = d->action,
+                             .socket = find_socket(s->definition, d->socket),
+                             .port = find_port(s->definition, d->port) };
+        /* A probe of a socket or port stands and falls with the action that holds it. */
+        if (p->action < 0 && p->socket >= 0)
+                p->action = s->definition->sockets[p->socket].action;
+        else if (p->action < 0 && p->port >= 0)
+                p->action = s->definition->ports[p->port].action;
         return probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
 }
 
@@ -37,10 +51,14 @@ static void free_parts(Service *s) {
         }
         for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
                 free(s->sockets[i].listener_unit);
+        for (size_t i = 0; s->ports && i < s->definition->n_ports; i++)
+                free(s->ports[i].listener_unit);
         free(s->probes);
+        free(s->ports);
         free(s->sockets);
         free(s->actions);
         s->probes = NULL;
+        s->ports = NULL;
         s->sockets = NULL;
         s->actions = NULL;
 }
@@ -51,8 +69,9 @@ static int make_parts(Service *s) {
 
         s->actions = calloc(d->n_actions, sizeof *s->actions);
         s->sockets = calloc(d->n_sockets + 1, sizeof *s->sockets);
+        s->ports = calloc(d->n_ports + 1, sizeof *s->ports);
         s->probes = calloc(d->n_probes + 1, sizeof *s->probes);
-        if (!s->actions || !s->sockets || !s->probes)
+        if (!s->actions || !s->sockets || !s->ports || !s->probes)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_actions; i++) {
                 s->actions[i] = (Action){ .service = s, .definition = &d->actions[i] };
@@ -60,6 +79,8 @@ static int make_parts(Service *s) {
         }
         for (size_t i = 0; i < d->n_sockets; i++)
                 s->sockets[i].definition = &d->sockets[i];
+        for (size_t i = 0; i < d->n_ports; i++)
+                s->ports[i].definition = &d->ports[i];
         for (size_t i = 0; r >= 0 && i < d->n_probes; i++)
                 r = make_probe(s, i, &s->probes[i]);
         return r;
@@ -155,6 +176,7 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
         s->definition = definition;
         s->actions = next.actions;
         s->sockets = next.sockets;
+        s->ports = next.ports;
         s->probes = next.probes;
         /* What was shown points into the old definition. */
         s->n_shown = 0;

@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "boundary/http_prober.h"
+#include "boundary/process_unit.h"
 #include "boundary/socket_table.h"
 #include "boundary/store.h"
 #include "core/healing.h"
@@ -56,11 +57,26 @@ typedef struct ServiceSocket {
         char *listener_unit;       /* NULL: not known */
 } ServiceSocket;
 
+typedef struct ServicePort {
+        const PortDefinition *definition;
+        SocketState state;
+        uint32_t backlog;
+        bool seen_alive;                            /* in this invocation */
+        uint64_t doubted_usec;                      /* monotonic: as with sockets */
+        uint64_t full_since_usec;                   /* monotonic; 0: its queue has room */
+        uint32_t listener;                          /* the socket that speaks for it; 0: none */
+        uint32_t listener_pid;                      /* 0: not known */
+        uint32_t listener_uid;                      /* of who made the socket */
+        char *listener_unit;                        /* NULL: nobody listens, or it is not known */
+        char listener_command[PROCESS_COMMAND_MAX]; /* "": not known */
+} ServicePort;
+
 typedef struct ServiceProbe {
         Service *service;
         const ProbeDefinition *definition;
         int action; /* owner; -1: all actions together */
         int socket; /* index of the declared socket it asks; -1: none of them */
+        int port;   /* the same, of the declared ports */
         Probe *probe;
         ProbeHealth health;
         sd_event_source *timer; /* the next start */
@@ -100,6 +116,7 @@ struct Service {
         UnitFacts slice;
         Action *actions;
         ServiceSocket *sockets;
+        ServicePort *ports;
         ServiceProbe *probes;
 
         ServiceOperation operation;

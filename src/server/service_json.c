@@ -54,6 +54,18 @@ static struct json_object *json_of_socket(const ServiceSocket *k) {
         return o;
 }
 
+static struct json_object *json_of_port(const ServicePort *k) {
+        struct json_object *o = json_object_new_object();
+
+        add_u64(o, "port", k->definition->port);
+        add_string(o, "state", socket_state_to_string(k->state));
+        add_u64(o, "listener_pid", k->listener_pid);
+        add_string(o, "listener_command", k->listener_command);
+        add_string(o, "listener_unit", k->listener_unit ? k->listener_unit : "");
+        add_u64(o, "backlog", k->backlog);
+        return o;
+}
+
 const char *service_json_probe_word(const ServiceProbe *p) {
         return p->active ? probe_verdict_to_string(p->health.verdict) : "inactive";
 }
@@ -111,13 +123,17 @@ static void add_ready(struct json_object *o, const Service *s) {
 }
 
 static void add_evidence(struct json_object *o, const Service *s) {
-        struct json_object *sockets = json_object_new_array(), *probes = json_object_new_array();
+        struct json_object *sockets = json_object_new_array(), *ports = json_object_new_array(),
+                           *probes = json_object_new_array();
 
         for (size_t i = 0; i < s->definition->n_sockets; i++)
                 json_object_array_add(sockets, json_of_socket(&s->sockets[i]));
+        for (size_t i = 0; i < s->definition->n_ports; i++)
+                json_object_array_add(ports, json_of_port(&s->ports[i]));
         for (size_t i = 0; i < s->definition->n_probes; i++)
                 json_object_array_add(probes, json_of_probe(&s->probes[i]));
         json_object_object_add(o, "sockets", sockets);
+        json_object_object_add(o, "ports", ports);
         json_object_object_add(o, "probes", probes);
 }
 

@@ -149,6 +149,9 @@ static void add_command(struct json_object *commands, const Service *s, const Re
         case SUBJECT_SOCKET:
                 add_text(commands, "ls -l %s", subject);
                 break;
+        case SUBJECT_PORT:
+                add_text(commands, "ss -ltnp 'sport = :%u'", s->definition->ports[reason->index].port);
+                break;
         case SUBJECT_DEPENDENCY:
                 add_text(commands, "hero_proc why %s", subject);
                 return;

@@ -10,6 +10,7 @@
 #include "server/adoption.h"
 #include "server/evaluation.h"
 #include "server/healing.h"
+#include "server/ports.h"
 #include "server/records.h"
 #include "server/sockets.h"
 
@@ -29,6 +30,7 @@ struct Supervisor {
         SystemdClient *systemd;
         Prober *prober;
         Sockets *sockets;
+        Ports *ports;
         Adoption *adoption;
         Healing *healing;
         SupervisorObserver observer;
@@ -61,6 +63,10 @@ Records *supervisor_records(const Supervisor *s) {
 
 Sockets *supervisor_sockets(const Supervisor *s) {
         return s->sockets;
+}
+
+Ports *supervisor_ports(const Supervisor *s) {
+        return s->ports;
 }
 
 Adoption *supervisor_adoption(const Supervisor *s) {
@@ -144,6 +150,7 @@ int supervisor_add(Supervisor *s, Service *service) {
         s->services[i] = service;
         s->n_services++;
         sockets_follow(s->sockets, service);
+        ports_follow(s->ports, service);
         if (s->observer.added)
                 s->observer.added(service, s->observer.userdata);
         supervisor_mark(service);
@@ -165,6 +172,7 @@ void supervisor_drop(Supervisor *s, Service *service) {
                 STAILQ_REMOVE(&s->dirty, service, Service, dirty_entry);
         memmove(&s->services[i], &s->services[i + 1], (s->n_services - i - 1) * sizeof *s->services);
         s->n_services--;
+        ports_forget(s->ports);
         service_free(service);
 }
 
@@ -296,6 +304,8 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if (r == 0)
                 r = healing_new(s, &s->healing);
         if (r == 0)
+                r = ports_new(s, &s->ports);
+        if (r == 0)
                 r = sd_event_add_defer(event, &s->evaluate, on_evaluate, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->evaluate, SD_EVENT_OFF);
@@ -315,6 +325,7 @@ Supervisor *supervisor_free(Supervisor *s) {
                 service_free(s->services[--s->n_services]);
         free(s->services);
         sd_event_source_disable_unref(s->evaluate);
+        ports_free(s->ports);
         sockets_free(s->sockets);
         prober_free(s->prober);
         systemd_client_free(s->systemd);

@@ -52,6 +52,7 @@ SystemdClient *supervisor_systemd(const Supervisor *s);
 Store *supervisor_store(const Supervisor *s);
 struct Records *supervisor_records(const Supervisor *s);
 struct Sockets *supervisor_sockets(const Supervisor *s);
+struct Ports *supervisor_ports(const Supervisor *s);
 struct Adoption *supervisor_adoption(const Supervisor *s);
 struct Healing *supervisor_healing(const Supervisor *s);
 const SupervisorOptions *supervisor_options(const Supervisor *s);

@@ -17,13 +17,15 @@ NEVER = {"policy": "never"}
 STATES = ("running", "degraded", "failed", "starting", "stopping", "restarting", "stopped", "unknown")
 
 ROW = {"name": str, "description": str, "state": str, "wanted": str, "since_usec": int, "observed_usec": int,
-       "ready": (bool, type(None)), "reasons": list, "actions": list, "sockets": list, "probes": list,
+       "ready": (bool, type(None)), "reasons": list, "actions": list, "sockets": list, "ports": list, "probes": list,
        "healing": (dict, type(None))}
 PARTS = {
     "reasons": {"code": str, "text": str, "subject": str},
     "actions": {"name": str, "unit": str, "active_state": str, "sub_state": str, "result": str, "main_pid": int,
                 "invocation_id": str, "n_restarts": int, "status_text": str, "wanted": str},
     "sockets": {"path": str, "state": str, "listener_pid": int, "listener_unit": str, "backlog": int},
+    "ports": {"port": int, "state": str, "listener_pid": int, "listener_command": str, "listener_unit": str,
+              "backlog": int},
     "probes": {"name": str, "role": str, "state": str, "failures": int, "last_error": str, "not_asked": str,
                "last_status": int, "latency_usec": int, "checked_usec": int},
 }
@@ -37,7 +39,7 @@ METHODS = {
 LATER_METHODS = {"Metrics": ("", "s")}
 PROPERTIES = {
     "Name": "s", "State": "s", "Wanted": "s", "Definition": "s", "Ready": "s", "Reasons": "a(sss)", "StateSinceUSec": "t",
-    "Actions": "a(sssus)", "Sockets": "a(ssus)", "Probes": "a(ssust)",
+    "Actions": "a(sssus)", "Sockets": "a(ssus)", "Ports": "a(qsus)", "Probes": "a(ssust)",
 }
 
 

@@ -22,6 +22,9 @@ static const char services_json[] =
         "users\"}],"
         "\"sockets\":[{\"path\":\"/run/hero/hero_os/rpc.sock\",\"state\":\"alive\",\"listener_pid\":4711,"
         "\"listener_unit\":\"hero-hero_os@server.service\",\"backlog\":128}],"
+        "\"ports\":[{\"port\":8080,\"state\":\"alive\",\"listener_pid\":4712,\"listener_command\":\"hero_os_ui\","
+        "\"listener_unit\":\"hero-hero_os@ui.service\",\"backlog\":0},{\"port\":81,\"state\":\"missing\","
+        "\"listener_pid\":0,\"listener_command\":\"\",\"listener_unit\":\"\"}],"
         "\"probes\":[{\"name\":\"files\",\"state\":\"passing\",\"failures\":0,\"last_error\":null,\"last_status\":200,"
         "\"latency_usec\":2140,\"checked_usec\":1763805597000000}]},"
         "{\"name\":\"hero_db\",\"state\":\"failed\",\"wanted\":\"up\",\"since_usec\":1763798280000000,\"ready\":false,"
@@ -123,6 +126,8 @@ TEST(status_of_a_running_service_shows_all_its_evidence) {
                 "      Ready: yes\n"
                 "     Action: server (hero-hero_os@server.service): active (running), PID 4711, says \"12 users\"\n"
                 "     Socket: /run/hero/hero_os/rpc.sock: alive, PID 4711 in hero-hero_os@server.service\n"
+                "       Port: 8080: alive, PID 4712 (hero_os_ui) in hero-hero_os@ui.service\n"
+                "             81: missing\n"
                 "      Probe: files: passing, HTTP 200, in 2.1ms, 3s ago\n");
 }
 

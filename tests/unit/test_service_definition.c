@@ -251,7 +251,8 @@ TEST(every_field_of_an_action_arrives) {
         ASSERT_STREQ(a->group, "33");
         ASSERT_STREQ(a->working_dir, "/");
         ASSERT_EQ(a->umask, 027);
-        ASSERT(a->n_ports == 2 && a->ports[1] == 443);
+        ASSERT(d->n_ports == 2 && d->ports[1].port == 443 && d->ports[1].action == 0);
+        ASSERT_STREQ(d->ports[1].name, "port 443");
         ASSERT(a->start_timeout_usec == 1000 && a->stop_timeout_usec == 2000 && a->stop_signal == SIGINT &&
                a->kill_others);
         ASSERT(a->restart.policy == RESTART_NEVER && a->restart.delay_usec == 3000 &&

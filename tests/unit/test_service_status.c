@@ -241,6 +241,32 @@ TEST(once_it_has_passed_a_readiness_probe_fails_a_service_as_others_do) {
         }
 }
 
+TEST(a_port_is_judged_as_a_socket_is_and_named_as_a_port) {
+        static const struct {
+                SocketEvidence evidence;
+                ServiceState state;
+                ReasonCode code;
+        } cases[] = {
+                { SOCKET_EVIDENCE_ALIVE, SERVICE_RUNNING, REASON_NONE },
+                { SOCKET_EVIDENCE_MISSING, SERVICE_FAILED, REASON_SOCKET_MISSING },
+                { SOCKET_EVIDENCE_FOREIGN, SERVICE_FAILED, REASON_SOCKET_FOREIGN },
+                { SOCKET_EVIDENCE_NOT_ACCEPTING, SERVICE_FAILED, REASON_SOCKET_NOT_ACCEPTING },
+                { SOCKET_EVIDENCE_UNKNOWN, SERVICE_UNKNOWN, REASON_STALE },
+        };
+        Case c;
+
+        case_init(&c);
+        c.socket.is_port = true;
+        c.socket.index = 7;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                c.socket.evidence = cases[i].evidence;
+                expect(&c, cases[i].state, cases[i].code, SUBJECT_PORT, 7);
+        }
+        c.socket.evidence = SOCKET_EVIDENCE_FOREIGN;
+        c.actions[0].phase = ACTION_BACKOFF;
+        expect(&c, SERVICE_FAILED, REASON_SOCKET_FOREIGN, SUBJECT_PORT, 7);
+}
+
 TEST(a_dead_process_leads_and_its_socket_is_listed) {
         Case c;
         ServiceDecision d;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Keeps the sight of all declared TCP ports fresh. There is no event for a listener that comes or goes, so a sweep asks
+ * the kernel for all of them at once; it does not run while no service declares a port. */
+
+#include "server/service.h"
+
+typedef struct Ports Ports;
+
+int ports_new(Supervisor *s, Ports **ret);
+Ports *ports_free(Ports *k);
+DEFINE_CLEANUP(Ports *, ports_free)
+
+/* The service, which the supervisor has by now, came or was redefined. */
+void ports_follow(Ports *k, Service *service);
+/* Some service is gone, or has other ports than before. */
+void ports_forget(Ports *k);
+
+/* Looks at the service's ports on the spot. True when anything changed. */
+bool ports_look(Ports *k, Service *service);
+
+/* One of the service's processes came up or died: looks at the ports, and whose they are now. */
+void ports_owner_changed(Ports *k, Service *service);
+/* The same for a new InvocationID: of this action, nothing was seen alive before. */
+void ports_reset(Ports *k, Service *service, const Action *owner);
