@@ -102,6 +102,7 @@ fill_socket = sed -e 's|@runtimedir@|$(1)|g' -e 's|@mode@|$(2)|g' -e 's|@whose@|
 install: all  ## install everything below DESTDIR (PREFIX=/usr)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)/hero_proc $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(USER_UNIT_DIR)
 	$(INSTALL) -d $(DESTDIR)$(datadir)/dbus-1/system.d $(DESTDIR)$(datadir)/dbus-1/system-services $(DESTDIR)$(datadir)/dbus-1/services
+	$(INSTALL) -d $(DESTDIR)$(datadir)/polkit-1/actions
 	$(INSTALL) -m 755 $(BUILD)/hero_proc $(BUILD)/hero_proc_notify $(DESTDIR)$(bindir)/
 	$(INSTALL) -m 755 $(BUILD)/hero_proc_server $(BUILD)/hero_proc_gateway $(DESTDIR)$(libexecdir)/hero_proc/
 	$(call fill,units/hero_proc.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service
@@ -113,6 +114,7 @@ install: all  ## install everything below DESTDIR (PREFIX=/usr)
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(SYSTEM_UNIT_DIR)/
 	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(USER_UNIT_DIR)/
 	$(INSTALL) -m 644 units/org.hero.Proc1.conf $(DESTDIR)$(datadir)/dbus-1/system.d/
+	$(INSTALL) -m 644 units/org.hero.Proc1.policy $(DESTDIR)$(datadir)/polkit-1/actions/
 	$(INSTALL) -d $(DESTDIR)$(SYSUSERS_DIR)
 	$(INSTALL) -m 644 units/hero_proc.sysusers.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	$(call fill,units/org.hero.Proc1.service.in,User=root) $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service
@@ -128,7 +130,8 @@ uninstall:  ## remove what `make install` put there
 		rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/$$unit $(DESTDIR)$(USER_UNIT_DIR)/$$unit; done
 	rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero.slice
 	rm -f $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service $(DESTDIR)$(USER_UNIT_DIR)/hero.slice
-	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
+	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(datadir)/polkit-1/actions/org.hero.Proc1.policy
+	rm -f $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	rm -f $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
 	-rmdir $(DESTDIR)$(libexecdir)/hero_proc
 

@@ -83,14 +83,14 @@ int hero_proc_client_history(HeroProcConnection *c, const char *name, uint64_t l
         return ask_about(c, "History", name, &limit, ret_json, reterr_message);
 }
 
-int hero_proc_client_dump(HeroProcConnection *c, char **ret_json, char **reterr_message) {
+int hero_proc_client_dump(HeroProcConnection *c, uint64_t timeout_usec, char **ret_json, char **reterr_message) {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         int r;
 
         r = hero_proc_connection_new_call(c, "Dump", &call);
         if (r < 0)
                 return hero_proc_connection_fail_with_errno(r, reterr_message);
-        r = hero_proc_connection_call_promptly(c, call, &reply, reterr_message);
+        r = hero_proc_connection_call(c, call, timeout_usec, &reply, reterr_message);
         return r != 0 ? r : read_text(reply, ret_json, reterr_message);
 }
 

@@ -27,7 +27,8 @@ int hero_proc_client_why(HeroProcConnection *c, const char *name, char **ret_jso
 /* The newest `limit` transitions. */
 int hero_proc_client_history(HeroProcConnection *c, const char *name, uint64_t limit, char **ret_json,
                              char **reterr_message);
-int hero_proc_client_dump(HeroProcConnection *c, char **ret_json, char **reterr_message);
+/* It may have to wait for a password. */
+int hero_proc_client_dump(HeroProcConnection *c, uint64_t timeout_usec, char **ret_json, char **reterr_message);
 /* NULL-terminated, to be freed with hero_proc_client_free_names(). */
 int hero_proc_client_list_names(HeroProcConnection *c, char ***ret, char **reterr_message);
 char **hero_proc_client_free_names(char **names);

@@ -76,6 +76,10 @@ HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
         return NULL;
 }
 
+void hero_proc_connection_allow_interaction(HeroProcConnection *c) {
+        (void) sd_bus_set_allow_interactive_authorization(c->bus, 1);
+}
+
 /* Errors */
 
 int hero_proc_connection_fail(int r, const char *text, char **reterr_message) {

@@ -29,6 +29,9 @@ int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret);
 HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c);
 DEFINE_CLEANUP(HeroProcConnection *, hero_proc_connection_free)
 
+/* From now on calls let the server ask for a password, by whichever agent the caller's session has. */
+void hero_proc_connection_allow_interaction(HeroProcConnection *c);
+
 /* Something that happened on the server's side. */
 typedef struct HeroProcEvent {
         const char *service; /* NULL: the server itself came or went */

@@ -23,6 +23,7 @@ enum {
         OPTION_NO_LEGEND,
         OPTION_NO_BLOCK,
         OPTION_NO_COLOR,
+        OPTION_NO_ASK_PASSWORD,
         OPTION_TIMEOUT,
         OPTION_FOR,
         OPTION_DRY_RUN,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
         { "quiet", no_argument, NULL, 'q' },
         { "no-block", no_argument, NULL, OPTION_NO_BLOCK },
         { "no-color", no_argument, NULL, OPTION_NO_COLOR },
+        { "no-ask-password", no_argument, NULL, OPTION_NO_ASK_PASSWORD },
         { "timeout", required_argument, NULL, OPTION_TIMEOUT },
         { "for", required_argument, NULL, OPTION_FOR },
         { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
@@ -86,6 +88,7 @@ static const char options_help[] = "\nOptions:\n"
                                    "  -q --quiet            Print less\n"
                                    "     --no-color         No colours\n"
                                    "     --no-pager         Accepted; only journalctl has a pager here\n"
+                                   "     --no-ask-password  Fail rather than ask for a password\n"
                                    "     --version          Show the version\n"
                                    "     --help             Show this help\n"
                                    "\nExit codes: 0 done, 1 failed or timed out, 2 usage, 4 no such service,\n"
@@ -156,6 +159,9 @@ static int take_common_option(int c, FILE *out, CommandLine *line) {
                 return 0;
         case OPTION_NO_COLOR:
                 line->no_color = true;
+                return 0;
+        case OPTION_NO_ASK_PASSWORD:
+                line->no_ask_password = true;
                 return 0;
         case OPTION_SOCKET_DIR:
                 line->socket_dir = optarg;

@@ -48,7 +48,7 @@ typedef struct CommandLine {
         size_t n_args;
         HeroProcTarget target;
         JsonMode json;
-        bool quiet, no_legend, no_color, no_pager, follow;
+        bool quiet, no_legend, no_color, no_pager, no_ask_password, follow;
         uint64_t flags;        /* HERO_PROC_FLAG_* */
         uint64_t timeout_usec; /* USEC_NEVER and has_timeout false: not given */
         bool has_timeout;

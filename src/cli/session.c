@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/outcome.h"
 #include "cli/exit_code.h"
 #include "cli/nearest_name.h"
+#include "cli/password_agent.h"
 #include "cli/safe_text.h"
 #include "cli/status_json.h"
 
@@ -17,6 +19,8 @@
 void session_done(Session *s) {
         s->connection = hero_proc_connection_free(s->connection);
         s->known_names = hero_proc_client_free_names(s->known_names);
+        password_agent_stop(s->password_agent);
+        s->password_agent = 0;
 }
 
 uint64_t session_timeout(const Session *s) {
@@ -50,6 +54,25 @@ int session_connect(Session *s) {
         session_say(s, "%s", message ? message : strerror(-r));
         free(message);
         return exit_code_of_result(r);
+}
+
+/* Root is asked for nothing, a user's own server asks nobody, and this terminal is of no use to another machine. */
+static bool wants_password_agent(const Session *s) {
+        const HeroProcTarget *t = &s->line->target;
+
+        return geteuid() != 0 && !t->is_user && !t->host && !t->machine && isatty(STDIN_FILENO) &&
+               isatty(STDERR_FILENO);
+}
+
+int session_connect_to_change(Session *s) {
+        int code = session_connect(s);
+
+        if (code != EX_DONE || s->line->no_ask_password)
+                return code;
+        hero_proc_connection_allow_interaction(s->connection);
+        if (s->password_agent == 0 && wants_password_agent(s))
+                password_agent_start(&s->password_agent);
+        return EX_DONE;
 }
 
 /* With what brings the server back, to be typed as it stands. */

@@ -16,13 +16,17 @@ struct Session {
         FILE *out, *err;
         TerminalStyle out_style, err_style;
         HeroProcConnection *connection;
-        char **known_names; /* for "did you mean" */
+        char **known_names;   /* for "did you mean" */
+        pid_t password_agent; /* 0: none */
 };
 
 void session_done(Session *s);
 
 /* Connects if need be. An exit code: 0, or the failure has been told. */
 int session_connect(Session *s);
+
+/* For a call that not everyone may make: where a password may be asked for, somebody is there to ask. */
+int session_connect_to_change(Session *s);
 
 /* "hero_proc: …" on err. */
 void session_say(Session *s, const char *format, ...) _printf_(2, 3);

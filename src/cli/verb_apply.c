@@ -70,6 +70,6 @@ int verb_apply_run(Session *s) {
 
         code = read_files(s, &files);
         if (code == EX_DONE)
-                code = session_connect(s);
+                code = session_connect_to_change(s);
         return code == EX_DONE ? apply(s, &files) : code;
 }

@@ -112,7 +112,9 @@ static int run_calls(Session *s, ServiceChange change, ServiceChangeCall *calls,
         char *message = NULL;
         int r;
 
-        if (waits(s) && !s->line->quiet && progress_line_wanted(&s->err_style, getenv("TERM"))) {
+        /* A progress line would write over the agent's question. */
+        if (waits(s) && !s->line->quiet && s->password_agent == 0 &&
+            progress_line_wanted(&s->err_style, getenv("TERM"))) {
                 r = hero_proc_connection_observe(s->connection, progress_line_on_event, &progress, &message);
                 if (r != 0)
                         return session_fail(s, r, NULL, message);
@@ -129,7 +131,7 @@ static int verb_change_run(Session *s, ServiceChange change) {
 
         if (!calls)
                 return session_fail(s, -ENOMEM, NULL, NULL);
-        code = session_connect(s);
+        code = session_connect_to_change(s);
         if (code != EX_DONE)
                 return code;
         for (size_t i = 0; i < n; i++)

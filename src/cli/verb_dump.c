@@ -8,10 +8,10 @@ int verb_dump_run(Session *s) {
         char *message = NULL;
         int code, r;
 
-        code = session_connect(s);
+        code = session_connect_to_change(s);
         if (code != EX_DONE)
                 return code;
-        r = hero_proc_client_dump(s->connection, &text, &message);
+        r = hero_proc_client_dump(s->connection, session_timeout(s), &text, &message);
         if (r != 0)
                 return session_fail(s, r, NULL, message);
         /* It is for finding faults: what cannot be read as JSON is shown all the same. */

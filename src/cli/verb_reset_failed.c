@@ -20,7 +20,7 @@ int verb_reset_failed_run(Session *s) {
         char *message = NULL;
         int code, r;
 
-        code = session_connect(s);
+        code = session_connect_to_change(s);
         if (code != EX_DONE)
                 return code;
         r = hero_proc_client_reset_failed(s->connection, s->line->args, s->line->flags, session_timeout(s), &results,

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "server/bus_arguments.h"
-#include "server/bus_authority.h"
 #include "server/bus_changes.h"
 #include "server/bus_service.h"
 #include "server/probing.h"
@@ -99,8 +98,15 @@ static int dump(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Definitions stand in it whole, with the environment that services are given. */
 static int dump_if_allowed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+
         (void) error;
-        return bus_authority_require(m, dump, userdata);
+        return bus_authority_require(c->authority, m,
+                                     &(AuthorityRequest){ .action = AUTHORITY_MANAGE_DEFINITIONS,
+                                                          .verb = "dump",
+                                                          .service = "*",
+                                                          .allowed = dump,
+                                                          .userdata = userdata });
 }
 
 static int why(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -268,6 +274,8 @@ int bus_api_new(Supervisor *s, BusApi **ret) {
         r = bus_waiters_new(&api->context.waiters);
         if (r >= 0)
                 r = resets_new(s, &api->context.resets);
+        if (r >= 0)
+                r = bus_authority_new(supervisor_options(s)->is_user, &api->context.authority);
         if (r < 0)
                 return r;
         supervisor_set_observer(s, &(SupervisorObserver){
@@ -286,6 +294,7 @@ static void drop_bus(BusApi *api) {
         while (api->n_slots > 0)
                 sd_bus_slot_unref(api->slots[--api->n_slots]);
         api->bus = NULL;
+        bus_authority_drop_all(api->context.authority);
         bus_waiters_drop_all(api->context.waiters);
         resets_drop_all(api->context.resets);
 }
@@ -294,10 +303,11 @@ BusApi *bus_api_free(BusApi *api) {
         if (!api)
                 return NULL;
         supervisor_set_observer(api->context.supervisor, &(SupervisorObserver){ 0 });
-        if (api->context.waiters && api->context.resets)
+        if (api->context.waiters && api->context.resets && api->context.authority)
                 drop_bus(api);
         bus_waiters_free(api->context.waiters);
         resets_free(api->context.resets);
+        bus_authority_free(api->context.authority);
         free(api);
         return NULL;
 }

@@ -3,13 +3,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 
 enum {
-        NAMES_MAX = 4096, /* of one call */
+        NAMES_MAX = 4096,  /* of one call */
+        SUBJECTS_MAX = 16, /* that are told apart in a question to polkit, and shown in a prompt */
 };
 
 int bus_arguments_fail(sd_bus_error *reterr_error, Outcome outcome, const char *text) {
@@ -98,5 +100,49 @@ int bus_arguments_read_services(const BusContext *c, sd_bus_message *m, Service 
                 memcpy(found, all, n_all * sizeof *found);
         *ret = TAKE_PTR(found);
         *ret_n = n > 0 ? n : n_all;
+        return 0;
+}
+
+int bus_arguments_read_subject(const BusContext *c, sd_bus_message *m, char **ret, sd_bus_error *reterr_error) {
+        const char *name;
+        Service *s;
+        int r = sd_bus_message_read(m, "s", &name);
+
+        if (r >= 0)
+                r = bus_arguments_find_service(c, name, &s, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = strdup(name);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int bus_arguments_read_subjects(const BusContext *c, sd_bus_message *m, char **ret, sd_bus_error *reterr_error) {
+        size_t n = 0, n_all, length = 0;
+        _cleanup_free_ Service **found = NULL;
+        char joined[SUBJECTS_MAX * (DEFINITION_NAME_MAX + 1)] = "*";
+        int r;
+
+        (void) supervisor_services(c->supervisor, &n_all);
+        found = calloc(n_all + 1, sizeof *found);
+        r = found ? read_names(c, m, found, &n, reterr_error) : -ENOMEM;
+        if (r < 0)
+                return r;
+        for (size_t i = 0; n <= SUBJECTS_MAX && i < n; i++)
+                length += (size_t) snprintf(joined + length, sizeof joined - length, "%s%s", i > 0 ? " " : "",
+                                            found[i]->definition->name);
+        *ret = strdup(joined);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int bus_arguments_measure_texts(sd_bus_message *m, size_t *ret) {
+        const char *text;
+        size_t n = 0;
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+
+        while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &text)) > 0)
+                n += strlen(text);
+        if (r < 0)
+                return r;
+        *ret = n;
         return 0;
 }

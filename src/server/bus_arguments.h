@@ -7,6 +7,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/outcome.h"
+#include "server/bus_authority.h"
 #include "server/bus_waiters.h"
 #include "server/reset_failed.h"
 #include "server/supervisor.h"
@@ -24,6 +25,7 @@ typedef struct BusContext {
         Supervisor *supervisor;
         BusWaiters *waiters;
         Resets *resets;
+        BusAuthority *authority;
 } BusContext;
 
 int bus_arguments_fail(sd_bus_error *reterr_error, Outcome outcome, const char *text);
@@ -36,3 +38,11 @@ int bus_arguments_read_services(const BusContext *c, sd_bus_message *m, Service 
 int bus_arguments_check_room(const BusContext *c, sd_bus_message *m, WaitFor what, sd_bus_error *reterr_error);
 /* Changing calls make sense only while systemd can be asked. */
 int bus_arguments_check_reachable(const BusContext *c, sd_bus_error *reterr_error);
+
+/* What a call is about, in the form of AuthorityRequest.service; read before its sender is known, so that nobody is
+ * asked for a password in vain. Existence is no secret: everyone may list the services. To be freed. */
+int bus_arguments_read_subject(const BusContext *c, sd_bus_message *m, char **ret, sd_bus_error *reterr_error);
+/* The same of a list: more than a few names are "*", which only a rule for all services grants. */
+int bus_arguments_read_subjects(const BusContext *c, sd_bus_message *m, char **ret, sd_bus_error *reterr_error);
+/* The bytes of an array of texts. */
+int bus_arguments_measure_texts(sd_bus_message *m, size_t *ret);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "server/bus_arguments.h"
-#include "server/bus_authority.h"
 #include "server/definitions.h"
 #include "server/service_tasks.h"
 
@@ -203,18 +202,51 @@ static int reset_failed(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return r < 0 ? r : 1;
 }
 
-int bus_changes_dispatch(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        static const struct {
-                const char *member;
-                bus_authority_allowed_t method;
-        } methods[] = {
-                { "ApplyDefinitions", apply_definitions }, { "RemoveService", remove_service },
-                { "StartService", start_service },         { "StopService", stop_service },
-                { "RestartService", restart_service },     { "ResetFailed", reset_failed },
+/* -- who may -- */
+
+typedef enum Subject { SUBJECT_NAME, SUBJECT_NAMES, SUBJECT_TEXTS } Subject;
+
+typedef struct Change {
+        const char *member, *verb;
+        AuthorityAction action;
+        Subject subject; /* what the first argument is */
+        authority_allowed_t method;
+} Change;
+
+static const Change changes[] = {
+        { "StartService", "start", AUTHORITY_MANAGE_SERVICES, SUBJECT_NAME, start_service },
+        { "StopService", "stop", AUTHORITY_MANAGE_SERVICES, SUBJECT_NAME, stop_service },
+        { "RestartService", "restart", AUTHORITY_MANAGE_SERVICES, SUBJECT_NAME, restart_service },
+        { "ResetFailed", "reset-failed", AUTHORITY_MANAGE_SERVICES, SUBJECT_NAMES, reset_failed },
+        { "ApplyDefinitions", "apply", AUTHORITY_MANAGE_DEFINITIONS, SUBJECT_TEXTS, apply_definitions },
+        { "RemoveService", "remove", AUTHORITY_MANAGE_DEFINITIONS, SUBJECT_NAME, remove_service },
+};
+
+static int require(const Change *change, sd_bus_message *m, const BusContext *c, sd_bus_error *error) {
+        _cleanup_free_ char *service = NULL;
+        AuthorityRequest request = {
+                .action = change->action,
+                .verb = change->verb,
+                .allowed = change->method,
+                .userdata = (void *) c,
         };
-        (void) error;
-        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-                if (strcmp(methods[i].member, sd_bus_message_get_member(m)) == 0)
-                        return bus_authority_require(m, methods[i].method, userdata);
+        int r;
+
+        if (change->subject == SUBJECT_NAME)
+                r = bus_arguments_read_subject(c, m, &service, error);
+        else if (change->subject == SUBJECT_NAMES)
+                r = bus_arguments_read_subjects(c, m, &service, error);
+        else
+                r = bus_arguments_measure_texts(m, &request.n_bytes);
+        if (r < 0)
+                return r;
+        request.service = service ? service : "";
+        return bus_authority_require(c->authority, m, &request);
+}
+
+int bus_changes_dispatch(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++)
+                if (strcmp(changes[i].member, sd_bus_message_get_member(m)) == 0)
+                        return require(&changes[i], m, userdata, error);
         return -EOPNOTSUPP;
 }

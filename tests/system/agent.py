@@ -157,7 +157,8 @@ class RawBus:
         self.send(service, path, interface, member, signature, *values)
         return self.receive()
 
-    def send(self, service: str, path: str, interface: str, member: str, signature: str = "", *values: Any) -> None:
+    def send(self, service: str, path: str, interface: str, member: str, signature: str = "", *values: Any,
+             may_interact: bool = False) -> None:
         """The first half of call(): several may be sent before the first answer is read."""
         body = self._body(signature, values)
         fields = b""
@@ -167,17 +168,27 @@ class RawBus:
         if signature:
             fields = self._pad(fields, 8) + b"\x08\x01g\0" + bytes([len(signature)]) + signature.encode() + b"\0"
         self._serial += 1
-        start = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), self._serial, len(fields))
+        start = struct.pack("<cBBBIII", b"l", 1, 4 * may_interact, 1, len(body), self._serial, len(fields))
         self._socket.sendall(self._pad(start + fields, 8) + body)
+
+    def _receive(self) -> tuple[int, str, int]:
+        while True:
+            kind, fields, n_body = self._read_message()
+            if kind not in (2, 3):
+                continue
+            # Field 5, the serial of what is answered, stands on an 8 byte boundary, as every field does.
+            serial = next(struct.unpack_from("<I", fields, i + 4)[0] for i in range(0, len(fields), 8)
+                          if fields[i:i + 4] == b"\x05\x01u\0")
+            error = re.search(rb"\x04\x01s\0.{4}([\w.]+)", fields, re.DOTALL).group(1).decode() if kind == 3 else ""
+            return serial, error, n_body
 
     def receive(self) -> tuple[str, int]:
         """The next answer, as call() returns it."""
-        while True:
-            kind, fields, n_body = self._read_message()
-            if kind == 2:
-                return "", n_body
-            if kind == 3:
-                return re.search(rb"\x04\x01s\0.{4}([\w.]+)", fields, re.DOTALL).group(1).decode(), n_body
+        return self._receive()[1:]
+
+    def receive_from(self) -> tuple[int, str]:
+        """The next answer: the number of the message that it answers (Hello is 1), and the error's name, "" for none."""
+        return self._receive()[:2]
 
 
 def hero_services(user: bool = False) -> dict[str, dict[str, str]]:

@@ -157,7 +157,7 @@ TEST(a_server_that_ends_in_the_middle_of_a_call_is_unreachable) {
         ASSERT_EQ(hero_proc_client_change(p.connection, SERVICE_CHANGE_START, &call, 1, 0, FAR), 0);
         ASSERT_EQ(call.r, HERO_E_SERVER_UNREACHABLE);
         ASSERT(call.message);
-        ASSERT_EQ(hero_proc_client_dump(p.connection, &json, &p.message), HERO_E_SERVER_UNREACHABLE);
+        ASSERT_EQ(hero_proc_client_dump(p.connection, FAR, &json, &p.message), HERO_E_SERVER_UNREACHABLE);
 }
 
 TEST(apply_sends_all_texts_in_one_call_and_reads_results_and_difference) {
@@ -206,7 +206,7 @@ TEST(on_a_bus_without_the_server_it_is_not_running) {
 
         ASSERT(private_bus_start(&bus));
         ASSERT_EQ(hero_proc_connection_open(&(HeroProcTarget){ 0 }, &connection, &message), 0);
-        ASSERT_EQ(hero_proc_client_dump(connection, &json, &message), HERO_E_SERVER_UNREACHABLE);
+        ASSERT_EQ(hero_proc_client_dump(connection, FAR, &json, &message), HERO_E_SERVER_UNREACHABLE);
         ASSERT_STREQ(message, "hero_proc_server is not running");
 }
 
