@@ -16,13 +16,22 @@ enum {
 };
 
 #define KNOCK_AGAIN_USEC (25 * USEC_PER_MSEC)
+/* By then most have answered; who has not, hangs or is slow, and waiting for him costs no time of ours. */
+#define FRESH_USEC (20 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC USEC_PER_MSEC
 
 typedef enum ProbeStage {
         PROBE_IDLE,
+        PROBE_SCHEDULED, /* its timer waits for due_usec */
         PROBE_QUEUED,
         PROBE_RUNNING,
 } ProbeStage;
+
+/* What only a probe that runs has need of. */
+typedef struct Desk {
+        HttpResponse parser;
+        ProbeResult result;
+} Desk;
 
 struct Probe {
         Prober *prober;
@@ -34,9 +43,10 @@ struct Probe {
         size_t n_path_allocated;
         bool has_override;
         bool lost_path;              /* no memory to copy it: done() is to hear of it */
+        bool is_fresh;               /* counted as such */
         sd_event_source *io, *timer; /* one each for all rounds: off while idle */
-        uint64_t start_usec, deadline_usec;
-        HttpResponse *parser; /* while running */
+        uint64_t due_usec, start_usec, deadline_usec;
+        Desk *desk; /* while running */
         ProbeExchange exchange;
 };
 
@@ -47,30 +57,57 @@ struct Prober {
          * no defer source: sd-event puts a defer source that is enabled anew before all that was ready meanwhile, and a
          * done() that starts its probe again would have the loop for itself. */
         sd_event_source *pump;
-        unsigned max_in_flight, n_in_flight;
-        HttpResponse *parsers, **free_parsers; /* one for each probe in flight; the first max - n_in_flight are free */
+        ProberLimits limits;
+        unsigned n_fresh, n_in_flight, n_queued;
+        Desk *desks, **free_desks; /* one for each probe in flight; the first max - n_in_flight are free */
         TAILQ_HEAD(, Probe) queue;
 };
 
+static bool has_room(const Prober *b) {
+        return b->n_fresh < b->limits.max_fresh && b->n_in_flight < b->limits.max_in_flight;
+}
+
 static void pump_when_needed(Prober *b) {
-        if (!TAILQ_EMPTY(&b->queue) && b->n_in_flight < b->max_in_flight)
+        if (!TAILQ_EMPTY(&b->queue) && has_room(b))
                 (void) sd_event_source_set_enabled(b->pump, SD_EVENT_ONESHOT);
 }
 
-static HttpResponse *take_parser(Prober *b) {
-        return b->free_parsers[b->max_in_flight - ++b->n_in_flight];
+static Desk *take_desk(Prober *b) {
+        return b->free_desks[b->limits.max_in_flight - ++b->n_in_flight];
 }
 
-static void return_parser(Prober *b, HttpResponse *parser) {
-        b->free_parsers[b->max_in_flight - b->n_in_flight--] = parser;
+static void return_desk(Prober *b, Desk *desk) {
+        b->free_desks[b->limits.max_in_flight - b->n_in_flight--] = desk;
+}
+
+static void make_room(Probe *p) {
+        if (!p->is_fresh)
+                return;
+        p->is_fresh = false;
+        p->prober->n_fresh--;
+        pump_when_needed(p->prober);
+}
+
+static void take_from_queue(Probe *p) {
+        TAILQ_REMOVE(&p->prober->queue, p, next);
+        p->prober->n_queued--;
+}
+
+static void enqueue(Probe *p) {
+        p->stage = PROBE_QUEUED;
+        TAILQ_INSERT_TAIL(&p->prober->queue, p, next);
+        p->prober->n_queued++;
+        pump_when_needed(p->prober);
 }
 
 /* Back to idle, whatever it was doing. */
 static void probe_stop(Probe *p) {
-        if (p->stage == PROBE_QUEUED)
-                TAILQ_REMOVE(&p->prober->queue, p, next);
-        else if (p->stage == PROBE_RUNNING)
-                return_parser(p->prober, p->parser);
+        if (p->stage == PROBE_QUEUED) {
+                take_from_queue(p);
+        } else if (p->stage == PROBE_RUNNING) {
+                return_desk(p->prober, p->desk);
+                make_room(p);
+        }
         p->stage = PROBE_IDLE;
 
         (void) sd_event_source_set_enabled(p->io, SD_EVENT_OFF);
@@ -81,8 +118,10 @@ static void probe_stop(Probe *p) {
 
 /* `p` may be gone after this. */
 static void probe_report(Probe *p) {
-        ProbeResult result = p->exchange.result;
+        ProbeResult result = p->desk->result;
 
+        result.due_usec = p->due_usec;
+        result.began_usec = p->start_usec;
         result.done_usec = clock_monotonic_usec();
         result.latency_usec = result.done_usec - p->start_usec;
         probe_stop(p);
@@ -108,13 +147,16 @@ static int watch_socket(Probe *p) {
         return sd_event_source_set_enabled(p->io, SD_EVENT_ON);
 }
 
-/* For the deadline, or to knock again before it. */
+/* For the deadline, or before it to knock again or make room. */
 static int arm_timer(Probe *p) {
-        uint64_t at_usec = p->deadline_usec, knock_usec = usec_add(clock_monotonic_usec(), KNOCK_AGAIN_USEC);
+        uint64_t at_usec = p->deadline_usec, knock_usec = usec_add(clock_monotonic_usec(), KNOCK_AGAIN_USEC),
+                 room_usec = usec_add(p->start_usec, FRESH_USEC);
         int r;
 
         if (p->exchange.state == EXCHANGE_KNOCKING && knock_usec < at_usec)
                 at_usec = knock_usec;
+        if (p->is_fresh && room_usec < at_usec)
+                at_usec = room_usec;
         r = sd_event_source_set_time(p->timer, at_usec);
         return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
@@ -158,8 +200,15 @@ static void give_up(Probe *p) {
 
 static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
         Probe *p = userdata;
+        uint64_t now_usec = clock_monotonic_usec();
 
-        if (clock_monotonic_usec() < p->deadline_usec)
+        if (p->stage == PROBE_SCHEDULED) {
+                enqueue(p);
+                return 0;
+        }
+        if (now_usec >= usec_add(p->start_usec, FRESH_USEC))
+                make_room(p);
+        if (now_usec < p->deadline_usec)
                 probe_exchange_go_on(&p->exchange, READS_A_TURN);
         else
                 give_up(p);
@@ -170,14 +219,17 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
 static void probe_begin(Probe *p) {
         const ProbeDefinition *d = p->exchange.definition;
 
-        p->parser = take_parser(p->prober);
+        p->desk = take_desk(p->prober);
+        p->prober->n_fresh++;
+        p->is_fresh = true;
         p->stage = PROBE_RUNNING;
         p->start_usec = clock_monotonic_usec();
         p->deadline_usec = usec_add(p->start_usec, d->timeout_usec);
         if (p->lost_path)
-                probe_exchange_abandon(&p->exchange, "out of memory");
+                probe_exchange_refuse(&p->exchange, &p->desk->result, "out of memory");
         else
-                probe_exchange_begin(&p->exchange, p->has_override ? p->path : d->socket, p->parser);
+                probe_exchange_begin(&p->exchange, p->has_override ? p->path : d->socket, &p->desk->parser,
+                                     &p->desk->result);
         report_or_wait(p, arm_timer(p));
 }
 
@@ -187,12 +239,12 @@ static int on_pump(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *us
         Prober *b = userdata;
 
         b->n_refs++;
-        for (unsigned i = 0; i < b->max_in_flight && b->n_in_flight < b->max_in_flight; i++) {
+        for (unsigned i = 0; i < b->limits.max_fresh && has_room(b); i++) {
                 Probe *p = TAILQ_FIRST(&b->queue);
 
                 if (!p)
                         break;
-                TAILQ_REMOVE(&b->queue, p, next);
+                take_from_queue(p);
                 probe_begin(p);
         }
         pump_when_needed(b);
@@ -200,25 +252,26 @@ static int on_pump(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *us
         return 0;
 }
 
-int prober_new(sd_event *event, unsigned max_in_flight, Prober **ret) {
+int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
         _cleanup_(prober_freep) Prober *b = NULL;
+        unsigned max_in_flight = limits->max_in_flight;
         int r;
 
-        if (max_in_flight == 0)
+        if (max_in_flight == 0 || limits->max_fresh == 0)
                 return -EINVAL;
         b = calloc(1, sizeof(*b));
         if (!b)
                 return -ENOMEM;
         b->n_refs = 1;
         b->event = event;
-        b->max_in_flight = max_in_flight;
+        b->limits = *limits;
         TAILQ_INIT(&b->queue);
-        b->parsers = calloc(max_in_flight, sizeof(*b->parsers));
-        b->free_parsers = calloc(max_in_flight, sizeof(HttpResponse *));
-        if (!b->parsers || !b->free_parsers)
+        b->desks = calloc(max_in_flight, sizeof(*b->desks));
+        b->free_desks = calloc(max_in_flight, sizeof(Desk *));
+        if (!b->desks || !b->free_desks)
                 return -ENOMEM;
         for (unsigned i = 0; i < max_in_flight; i++)
-                b->free_parsers[i] = &b->parsers[i];
+                b->free_desks[i] = &b->desks[i];
 
         r = sd_event_add_time(event, &b->pump, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_pump, b);
         if (r < 0)
@@ -234,8 +287,8 @@ Prober *prober_free(Prober *b) {
         if (!b || --b->n_refs > 0)
                 return NULL;
         (void) sd_event_source_disable_unref(b->pump);
-        free(b->free_parsers);
-        free(b->parsers);
+        free(b->free_desks);
+        free(b->desks);
         free(b);
         return NULL;
 }
@@ -294,15 +347,33 @@ static int remember_path(Probe *p, const char *path) {
         return 0;
 }
 
-int probe_start(Probe *p, const char *path) {
-        if (p->stage != PROBE_IDLE)
+static int prepare(Probe *p, const char *path, uint64_t due_usec) {
+        if (probe_in_flight(p))
                 return -EALREADY;
         p->has_override = path != NULL;
         p->lost_path = path && remember_path(p, path) < 0;
-        p->stage = PROBE_QUEUED;
-        TAILQ_INSERT_TAIL(&p->prober->queue, p, next);
-        pump_when_needed(p->prober);
+        p->due_usec = due_usec;
         return 0;
+}
+
+int probe_start(Probe *p, const char *path) {
+        int r = prepare(p, path, clock_monotonic_usec());
+
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        enqueue(p);
+        return 0;
+}
+
+int probe_start_at(Probe *p, const char *path, uint64_t due_usec) {
+        int r = prepare(p, path, due_usec);
+
+        if (r < 0)
+                return r;
+        p->stage = PROBE_SCHEDULED;
+        r = sd_event_source_set_time(p->timer, due_usec);
+        return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
 void probe_cancel(Probe *p) {
@@ -310,5 +381,14 @@ void probe_cancel(Probe *p) {
 }
 
 bool probe_in_flight(const Probe *p) {
-        return p->stage != PROBE_IDLE;
+        return p->stage == PROBE_QUEUED || p->stage == PROBE_RUNNING;
+}
+
+uint64_t probe_next_start_usec(const Probe *p) {
+        return p->stage == PROBE_SCHEDULED ? p->due_usec : USEC_NEVER;
+}
+
+void prober_count(const Prober *b, unsigned *ret_in_flight, unsigned *ret_queued) {
+        *ret_in_flight = b->n_in_flight;
+        *ret_queued = b->n_queued;
 }

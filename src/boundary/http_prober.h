@@ -3,8 +3,9 @@
 
 /* Runs one probe at a time for each Probe object, non-blocking in the event loop: connect, send, read, judge, report.
  * The only file that opens a connection to a service. One absolute deadline a probe; nothing is allocated, forked or
- * logged per probe. At most `max_in_flight` probes run at once; the rest wait in a queue, first come first served, and
- * the time in the queue does not count against their timeout. */
+ * logged per probe. Only so many run at once; the rest wait in a queue, first come first served, and the time in the
+ * queue does not count against their timeout. A probe that hangs makes room for the next after a moment, so that a few
+ * services that hang on everything do not hold up all others. */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -23,14 +24,19 @@ typedef struct ProbeResult {
         bool nobody_there;     /* fail because nobody listens (no such socket, refused), rather than a wrong answer */
         unsigned status;       /* HTTP status, 0 where none came */
         uint64_t latency_usec; /* from connect() to the complete answer or the failure */
-        uint64_t done_usec;    /* monotonic */
+        uint64_t due_usec, began_usec, done_usec; /* monotonic: when it should have begun, and when it did */
 } ProbeResult;
 
 /* Called from the event loop when a probe is complete; may start or free probes, this one too. */
 typedef void (*probe_done_t)(Probe *probe, const ProbeResult *result, void *userdata);
 
+typedef struct ProberLimits {
+        unsigned max_fresh; /* begun less than 20 ms ago: so that answers are read when they come, and timed rightly */
+        unsigned max_in_flight; /* in all: each is a file descriptor and 2 KiB */
+} ProberLimits;
+
 /* Borrows `event` until freed; lives on until its last probe is freed too. -ENOMEM and what sd-event says. */
-int prober_new(sd_event *event, unsigned max_in_flight, Prober **ret);
+int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret);
 Prober *prober_free(Prober *p);
 DEFINE_CLEANUP(Prober *, prober_free)
 
@@ -45,5 +51,14 @@ DEFINE_CLEANUP(Probe *, probe_free)
  * by /proc/PID/root/...); NULL: as defined. 0 when started or queued; -EALREADY when it is in flight already. Local
  * resource failures are not errors here: they come to done() as PROBE_UNKNOWN. */
 int probe_start(Probe *p, const char *path);
+/* The same at a time to come (monotonic), unless probe_start() or another probe_start_at() comes before. What the event
+ * loop says. */
+int probe_start_at(Probe *p, const char *path, uint64_t due_usec);
+/* Also what waits for its time. */
 void probe_cancel(Probe *p);
 bool probe_in_flight(const Probe *p);
+/* When it will start; USEC_NEVER where it is in flight or nothing is set. */
+uint64_t probe_next_start_usec(const Probe *p);
+
+/* How many are under way, and how many wait for their turn. */
+void prober_count(const Prober *b, unsigned *ret_in_flight, unsigned *ret_queued);

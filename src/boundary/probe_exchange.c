@@ -35,6 +35,7 @@ void probe_exchange_end(ProbeExchange *e) {
         if (e->fd >= 0)
                 (void) close(TAKE_FD(e->fd));
         e->response = NULL;
+        e->result = NULL;
         e->state = EXCHANGE_IDLE;
 }
 
@@ -45,20 +46,20 @@ void probe_exchange_done(ProbeExchange *e) {
 }
 
 static void conclude(ProbeExchange *e, ProbeOutcome outcome) {
-        e->result.outcome = outcome;
-        e->result.status = http_response_status(e->response);
+        e->result->outcome = outcome;
+        e->result->status = http_response_status(e->response);
         e->state = EXCHANGE_DONE;
 }
 
 static void fail(ProbeExchange *e, const char *words) {
-        (void) snprintf(e->result.error, sizeof(e->result.error), "%s", words);
+        (void) snprintf(e->result->error, sizeof(e->result->error), "%s", words);
         conclude(e, PROBE_FAIL);
 }
 
 static void fail_with_errno(ProbeExchange *e, int error) {
-        bool is_ours = probe_words_for_errno(error, e->result.error, sizeof(e->result.error));
+        bool is_ours = probe_words_for_errno(error, e->result->error, sizeof(e->result->error));
 
-        e->result.nobody_there = error == ENOENT || error == ENOTDIR || error == ECONNREFUSED;
+        e->result->nobody_there = error == ENOENT || error == ENOTDIR || error == ECONNREFUSED;
 
         conclude(e, is_ours ? PROBE_UNKNOWN : PROBE_FAIL);
 }
@@ -67,12 +68,13 @@ static void fail_with_reset(ProbeExchange *e) {
         char words[64];
 
         (void) probe_words_for_errno(ECONNRESET, words, sizeof(words));
-        (void) snprintf(e->result.error, sizeof(e->result.error), "%s%s", words, probe_words_for_progress(e->response));
+        (void) snprintf(e->result->error, sizeof(e->result->error), "%s%s", words,
+                        probe_words_for_progress(e->response));
         conclude(e, PROBE_FAIL);
 }
 
 static void judge_answer(ProbeExchange *e) {
-        bool is_good = probe_words_for_answer(e->definition, e->response, e->result.error, sizeof(e->result.error));
+        bool is_good = probe_words_for_answer(e->definition, e->response, e->result->error, sizeof(e->result->error));
 
         conclude(e, is_good ? PROBE_PASS : PROBE_FAIL);
 }
@@ -197,7 +199,7 @@ void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads) {
                         return;
 }
 
-void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser) {
+void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser, ProbeResult *result) {
         const ProbeDefinition *d = e->definition;
         int r;
 
@@ -205,7 +207,8 @@ void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *pars
         e->response = parser;
         e->n_sent = 0;
         e->was_reset = false;
-        e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
+        e->result = result;
+        *result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
         http_response_init(e->response, d->type == PROBE_HTTP && strcmp(d->method, "HEAD") == 0, d->expect_body);
 
         r = open_socket(is_tcp(e));
@@ -237,13 +240,18 @@ void probe_exchange_give_up(ProbeExchange *e) {
                 where = " connecting";
         else if (where[0] == '\0' && e->n_sent < e->n_request)
                 where = " sending the request";
-        (void) snprintf(e->result.error, sizeof(e->result.error), "timed out after %" PRIu64 " ms%s",
+        (void) snprintf(e->result->error, sizeof(e->result->error), "timed out after %" PRIu64 " ms%s",
                         e->definition->timeout_usec / USEC_PER_MSEC, where);
         conclude(e, PROBE_FAIL);
 }
 
 void probe_exchange_abandon(ProbeExchange *e, const char *why) {
-        e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
-        (void) snprintf(e->result.error, sizeof(e->result.error), "%s", why);
+        *e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
+        (void) snprintf(e->result->error, sizeof(e->result->error), "%s", why);
         e->state = EXCHANGE_DONE;
+}
+
+void probe_exchange_refuse(ProbeExchange *e, ProbeResult *result, const char *why) {
+        e->result = result;
+        probe_exchange_abandon(e, why);
 }

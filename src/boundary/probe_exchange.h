@@ -14,7 +14,7 @@ typedef enum ExchangeState {
         EXCHANGE_KNOCKING,   /* unix: the accept queue is full; probe_exchange_go_on() tries again */
         EXCHANGE_CONNECTING, /* TCP: the handshake is under way */
         EXCHANGE_TALKING,
-        EXCHANGE_DONE, /* `result` holds outcome, error and status */
+        EXCHANGE_DONE, /* *result holds outcome, error and status */
 } ExchangeState;
 
 typedef struct ProbeExchange {
@@ -26,17 +26,20 @@ typedef struct ProbeExchange {
         ExchangeState state;
         int fd;
         size_t n_sent;
-        bool was_reset;         /* said by send(), which takes the error away from recv() */
-        HttpResponse *response; /* lent for the time of one answer: a parser is large, and few answers are under way */
-        ProbeResult result;
+        bool was_reset; /* said by send(), which takes the error away from recv() */
+        /* Lent for the time of one answer: they are large, and few answers are under way. */
+        HttpResponse *response;
+        ProbeResult *result;
 } ProbeExchange;
 
 /* Builds the request, which serves for all rounds. -EINVAL, -E2BIG, -ENOMEM. */
 int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
 void probe_exchange_done(ProbeExchange *e);
 
-/* Connects and goes as far as it can without waiting. `path` and `parser` are borrowed until the end. */
-void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser);
+/* Connects and goes as far as it can without waiting. `path`, `parser` and `result` are borrowed until the end. */
+void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser, ProbeResult *result);
+/* In place of that: DONE, for a reason of our own. */
+void probe_exchange_refuse(ProbeExchange *e, ProbeResult *result, const char *why);
 /* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */
 void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads);
 /* What to wait for (EPOLLIN, EPOLLOUT); 0: for nothing, only time helps. */

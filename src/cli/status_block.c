@@ -122,9 +122,26 @@ static void print_port(FILE *out, struct json_object *port) {
         fputs("\n", out);
 }
 
+/* Of the last answer, and of most and nearly all of those before it. */
+static void print_latency(FILE *out, struct json_object *probe) {
+        uint64_t latency = status_json_number(probe, "latency_usec"), p50 = status_json_number(probe, "p50_usec"),
+                 p99 = status_json_number(probe, "p99_usec");
+        char span[TIME_TEXT_MAX];
+
+        if (latency == 0)
+                return;
+        time_text_span(latency, span);
+        fprintf(out, ", in %s", span);
+        if (p50 == 0)
+                return;
+        time_text_span(p50, span);
+        fprintf(out, " (p50 %s", span);
+        time_text_span(p99, span);
+        fprintf(out, ", p99 %s)", span);
+}
+
 static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec) {
         uint64_t failures = status_json_number(probe, "failures"), status = status_json_number(probe, "last_status"),
-                 latency = status_json_number(probe, "latency_usec"),
                  checked = status_json_number(probe, "checked_usec");
         const char *error = status_json_text(probe, "last_error"), *role = status_json_text(probe, "role"),
                    *not_asked = status_json_text(probe, "not_asked");
@@ -140,10 +157,7 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
                 fprintf(out, failures > 0 ? ", %s" : ", before: %s", error);
         if (status > 0)
                 fprintf(out, ", HTTP %" PRIu64, status);
-        if (latency > 0) {
-                time_text_span(latency, span);
-                fprintf(out, ", in %s", span);
-        }
+        print_latency(out, probe);
         time_text_ago(checked, now_usec, span);
         fprintf(out, ", %s", checked > 0 ? span : "not answered yet");
         if (*not_asked)

@@ -24,9 +24,9 @@ uint64_t duration_histogram_percentile_usec(const DurationHistogram *h, unsigned
         for (size_t i = DURATION_BUCKETS; i-- > 0;) {
                 n_above += h->counts[i];
                 if (n_above > n_allowed) {
-                        uint64_t bound_usec = duration_histogram_bound_usec(i) - 1;
+                        uint64_t bound_usec = duration_histogram_bound_usec(i);
 
-                        return bound_usec < h->max_usec ? bound_usec : h->max_usec;
+                        return bound_usec <= h->max_usec ? bound_usec - 1 : h->max_usec;
                 }
         }
         return 0;

@@ -18,6 +18,7 @@ enum {
         FLAG_DRY_RUN = 1 << 1,
         FLAG_FORCE = 1 << 2,
         FLAG_PRUNE = 1 << 3,
+        FLAG_RECENT = 1 << 4, /* GetStatus: with the last answers of each probe */
 };
 
 /* What a member works on. */

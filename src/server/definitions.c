@@ -351,6 +351,7 @@ int definitions_apply(Supervisor *s, const char *const *texts, unsigned flags, A
         }
         if (r != 0)
                 return r;
+        supervisor_trim_soon(s);
         *ret = result;
         result = (ApplyResult){ 0 };
         return 0;

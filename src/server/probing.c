@@ -60,45 +60,36 @@ static bool is_starting(const ServiceProbe *p) {
 }
 
 static void probe_now(ServiceProbe *p) {
-        if (p->timer)
-                (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
         (void) probe_start(p->probe, NULL); /* -EALREADY: its answer is on the way */
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        probe_now(userdata);
-        return 0;
-}
-
 static void schedule(ServiceProbe *p, uint64_t delay_usec) {
-        uint64_t at_usec = clock_monotonic_usec() + delay_usec;
-        int r;
+        int r = probe_start_at(p->probe, NULL, usec_add(clock_monotonic_usec(), delay_usec));
 
-        if (!p->timer) {
-                r = sd_event_add_time(supervisor_event(p->service->supervisor), &p->timer, CLOCK_MONOTONIC, at_usec,
-                                      USEC_PER_MSEC, on_timer, p);
-        } else {
-                r = sd_event_source_set_time(p->timer, at_usec);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
-        }
-        if (r < 0)
+        if (r < 0 && r != -EALREADY)
                 log_error("%s: cannot schedule the probe %s: %s", p->service->definition->name, p->definition->name,
                           strerror(-r));
 }
 
-/* Spreads probes that would otherwise run in step for ever; the same for the same names, so that nothing is random. */
-static unsigned early_permille(const ServiceProbe *p) {
+/* The same for the same names, so that nothing is random. */
+static uint32_t hash_names(const ServiceProbe *p) {
         uint32_t hash = 2166136261u;
 
         for (const char *c = p->service->definition->name; *c; c++)
                 hash = (hash ^ (uint8_t) *c) * 16777619u;
         for (const char *c = p->definition->name; *c; c++)
                 hash = (hash ^ (uint8_t) *c) * 16777619u;
-        hash += (uint32_t) p->health.checked_usec; /* and another one each round */
-        return hash % 51;
+        return hash ^ hash >> 15;
+}
+
+/* Spreads probes that would otherwise run in step for ever: a little earlier, and by another little each round. */
+static unsigned early_permille(const ServiceProbe *p) {
+        return (hash_names(p) + (uint32_t) p->health.checked_usec) % 51;
+}
+
+/* Those that came up together, by a boot or with the server, are put apart once, anywhere in their interval. */
+static uint64_t spread_usec(const ServiceProbe *p) {
+        return p->definition->interval_usec / 1024 * (1 + hash_names(p) % 1024);
 }
 
 static void forget_answers(ServiceProbe *p) {
@@ -121,6 +112,7 @@ static bool awaits_listener(const ServiceProbe *p) {
 
 static void activate(ServiceProbe *p) {
         p->active = true;
+        p->is_spread = false;
         forget_answers(p);
         /* Where the socket is not there yet, its appearance is what starts the first probe, not a clock. */
         if (!awaits_listener(p) || !is_starting(p))
@@ -133,8 +125,6 @@ static void silence(ServiceProbe *p) {
         p->active = false;
         p->adopted = false;
         probe_cancel(p->probe);
-        if (p->timer)
-                (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
 }
 
 void probing_follow(Service *s) {
@@ -236,15 +226,25 @@ static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase p
 }
 
 static uint64_t next_delay_usec(const ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
-        uint64_t delay_usec = probe_health_delay_usec(&p->health, p->definition, early_permille(p)), other_usec;
+        uint64_t delay_usec = probe_health_delay_usec(&p->health, p->definition, early_permille(p)),
+                 other_usec = USEC_NEVER;
 
         if (result->outcome == PROBE_UNKNOWN)
                 other_usec = NOT_ASKED_INTERVAL_USEC;
-        else if (p->health.verdict != PROBE_VERDICT_NOT_READY || phase == PROBE_PHASE_UP)
-                return delay_usec;
-        else
+        else if (p->health.verdict == PROBE_VERDICT_NOT_READY && phase != PROBE_PHASE_UP)
                 other_usec = phase == PROBE_PHASE_ABSENT ? STARTING_INTERVAL_USEC : p->definition->fast_interval_usec;
+        else if (p->health.verdict == PROBE_VERDICT_PASSING && !p->is_spread)
+                other_usec = spread_usec(p);
         return other_usec < delay_usec ? other_usec : delay_usec;
+}
+
+static void count(ServiceProbe *p, const ProbeResult *result) {
+        ProbeMetrics *m = supervisor_probe_metrics(p->service->supervisor);
+
+        recent_answers_add(&p->recent, result->outcome, result->latency_usec);
+        m->n_results[result->outcome]++;
+        duration_histogram_add(&m->lateness,
+                               result->began_usec > result->due_usec ? result->began_usec - result->due_usec : 0);
 }
 
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
@@ -258,7 +258,8 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         (void) probe;
         if (!p->active)
                 return;
-        p->tried_usec = result->done_usec - result->latency_usec;
+        count(p, result);
+        p->tried_usec = result->began_usec;
         if (result->outcome == PROBE_UNKNOWN)
                 (void) snprintf(p->not_asked, sizeof p->not_asked, "%.*s", (int) sizeof p->not_asked - 1,
                                 result->error);
@@ -268,6 +269,7 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
                 probe_now(p);
         else
                 schedule(p, next_delay_usec(p, result, phase));
+        p->is_spread = p->is_spread || p->health.verdict == PROBE_VERDICT_PASSING;
         if (p->health.verdict != before || is_asked || result->outcome == PROBE_UNKNOWN)
                 supervisor_mark(p->service);
 }

@@ -45,10 +45,8 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
 static void free_parts(Service *s) {
         for (size_t i = 0; s->actions && i < s->definition->n_actions; i++)
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
-        for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
-                sd_event_source_disable_unref(s->probes[i].timer);
+        for (size_t i = 0; s->probes && i < s->definition->n_probes; i++)
                 probe_free(s->probes[i].probe);
-        }
         for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
                 free(s->sockets[i].listener_unit);
         for (size_t i = 0; s->ports && i < s->definition->n_ports; i++)
@@ -68,9 +66,9 @@ static int make_parts(Service *s) {
         int r = 0;
 
         s->actions = calloc(d->n_actions, sizeof *s->actions);
-        s->sockets = calloc(d->n_sockets + 1, sizeof *s->sockets);
-        s->ports = calloc(d->n_ports + 1, sizeof *s->ports);
-        s->probes = calloc(d->n_probes + 1, sizeof *s->probes);
+        s->sockets = calloc(d->n_sockets > 0 ? d->n_sockets : 1, sizeof *s->sockets);
+        s->ports = calloc(d->n_ports > 0 ? d->n_ports : 1, sizeof *s->ports);
+        s->probes = calloc(d->n_probes > 0 ? d->n_probes : 1, sizeof *s->probes);
         if (!s->actions || !s->sockets || !s->ports || !s->probes)
                 return -ENOMEM;
         for (size_t i = 0; i < d->n_actions; i++) {

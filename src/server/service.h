@@ -11,7 +11,9 @@
 #include "boundary/process_unit.h"
 #include "boundary/socket_table.h"
 #include "boundary/store.h"
+#include "core/duration_histogram.h"
 #include "core/healing.h"
+#include "core/recent_answers.h"
 #include "core/service_definition.h"
 #include "core/service_status.h"
 #include "core/unit_facts.h"
@@ -79,9 +81,10 @@ typedef struct ServiceProbe {
         int port;   /* the same, of the declared ports */
         Probe *probe;
         ProbeHealth health;
-        sd_event_source *timer; /* the next start */
-        bool active;            /* its owner is up */
+        RecentAnswers recent; /* also of invocations before this one */
+        bool active;          /* its owner is up */
         bool adopted;
+        bool is_spread;         /* it has been put apart from those that came up with it */
         uint64_t asked_usec;    /* monotonic: somebody wants an answer newer than this; 0: nobody */
         uint64_t answered_usec; /* monotonic: when the probe began whose answer is the newest */
         uint64_t tried_usec;    /* monotonic: when the last try began, whether it came to an answer or not */
@@ -91,6 +94,12 @@ typedef struct ServiceProbe {
         char error[120];    /* why it failed last; "" once it is passing */
         char not_asked[48]; /* why the last try did not come to ask, by our own fault; "": it did */
 } ServiceProbe;
+
+/* What became of all probes since the server came up. */
+typedef struct ProbeMetrics {
+        uint64_t n_results[_PROBE_OUTCOME_MAX];
+        DurationHistogram lateness; /* from when a probe was due to when it began */
+} ProbeMetrics;
 
 /* The steps of taking units down and making them anew (service_units.c). */
 typedef enum UnitStep {

@@ -10,6 +10,10 @@
 #include "server/healing.h"
 #include "server/records.h"
 
+enum {
+        RECENT_SHOWN_MAX = 64,
+};
+
 static void add_string(struct json_object *o, const char *key, const char *value) {
         json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
 }
@@ -70,8 +74,24 @@ const char *service_json_probe_word(const ServiceProbe *p) {
         return p->active ? probe_verdict_to_string(p->health.verdict) : "inactive";
 }
 
-static struct json_object *json_of_probe(const ServiceProbe *p) {
+static struct json_object *json_of_recent(const RecentAnswers *r) {
+        struct json_object *strip = json_object_new_array();
+
+        for (size_t i = r->n > RECENT_SHOWN_MAX ? r->n - RECENT_SHOWN_MAX : 0; i < r->n; i++) {
+                struct json_object *answer = json_object_new_array();
+                uint64_t latency_usec;
+                ProbeOutcome outcome = recent_answers_at(r, i, &latency_usec);
+
+                json_object_array_add(answer, json_object_new_uint64(latency_usec));
+                json_object_array_add(answer, json_object_new_int((int) outcome));
+                json_object_array_add(strip, answer);
+        }
+        return strip;
+}
+
+static struct json_object *json_of_probe(const ServiceProbe *p, bool with_recent) {
         struct json_object *o = json_object_new_object();
+        AnswerLatency latency = recent_answers_latency(&p->recent);
 
         add_string(o, "name", p->definition->name);
         add_string(o, "role", probe_role_to_string(p->definition->role));
@@ -81,7 +101,12 @@ static struct json_object *json_of_probe(const ServiceProbe *p) {
         add_string(o, "not_asked", p->not_asked);
         add_u64(o, "last_status", p->status);
         add_u64(o, "latency_usec", p->latency_usec);
+        add_u64(o, "p50_usec", latency.p50_usec);
+        add_u64(o, "p99_usec", latency.p99_usec);
+        add_u64(o, "max_usec", latency.max_usec);
         add_u64(o, "checked_usec", p->checked_realtime_usec);
+        if (with_recent)
+                json_object_object_add(o, "recent", json_of_recent(&p->recent));
         return o;
 }
 
@@ -122,7 +147,7 @@ static void add_ready(struct json_object *o, const Service *s) {
                 json_object_object_add(o, "ready", json_object_new_boolean(strcmp(word, "yes") == 0));
 }
 
-static void add_evidence(struct json_object *o, const Service *s) {
+static void add_evidence(struct json_object *o, const Service *s, bool with_recent) {
         struct json_object *sockets = json_object_new_array(), *ports = json_object_new_array(),
                            *probes = json_object_new_array();
 
@@ -131,7 +156,7 @@ static void add_evidence(struct json_object *o, const Service *s) {
         for (size_t i = 0; i < s->definition->n_ports; i++)
                 json_object_array_add(ports, json_of_port(&s->ports[i]));
         for (size_t i = 0; i < s->definition->n_probes; i++)
-                json_object_array_add(probes, json_of_probe(&s->probes[i]));
+                json_object_array_add(probes, json_of_probe(&s->probes[i], with_recent));
         json_object_object_add(o, "sockets", sockets);
         json_object_object_add(o, "ports", ports);
         json_object_object_add(o, "probes", probes);
@@ -141,11 +166,11 @@ struct json_object *service_json_evidence(const Service *s) {
         struct json_object *o = json_object_new_object();
 
         add_string(o, "name", s->definition->name);
-        add_evidence(o, s);
+        add_evidence(o, s, true);
         return o;
 }
 
-struct json_object *service_json_row(const Service *s) {
+struct json_object *service_json_row(const Service *s, bool with_recent) {
         struct json_object *o = json_object_new_object(), *actions = json_object_new_array();
 
         add_string(o, "name", s->definition->name);
@@ -159,12 +184,12 @@ struct json_object *service_json_row(const Service *s) {
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 json_object_array_add(actions, json_of_action(&s->actions[i]));
         json_object_object_add(o, "actions", actions);
-        add_evidence(o, s);
+        add_evidence(o, s, with_recent);
         json_object_object_add(o, "healing", healing_json(s));
         return o;
 }
 
-char *service_json_rows(Service *const *services, size_t n) {
+char *service_json_rows(Service *const *services, size_t n, bool with_recent) {
         char *text = NULL;
         size_t n_text;
         FILE *f = open_memstream(&text, &n_text);
@@ -173,7 +198,7 @@ char *service_json_rows(Service *const *services, size_t n) {
                 return NULL;
         fputc('[', f);
         for (size_t i = 0; i < n; i++) {
-                struct json_object *row = service_json_row(services[i]);
+                struct json_object *row = service_json_row(services[i], with_recent);
 
                 if (i > 0)
                         fputc(',', f);
@@ -188,7 +213,44 @@ char *service_json_rows(Service *const *services, size_t n) {
         return text;
 }
 
-struct json_object *service_json_dump(const Supervisor *s) {
+/* Buckets in which nothing fell are left out. */
+static struct json_object *json_of_histogram(const DurationHistogram *h) {
+        struct json_object *o = json_object_new_object(), *buckets = json_object_new_array();
+
+        add_u64(o, "count", h->n);
+        add_u64(o, "p50_usec", duration_histogram_percentile_usec(h, 500));
+        add_u64(o, "p99_usec", duration_histogram_percentile_usec(h, 990));
+        add_u64(o, "max_usec", h->max_usec);
+        for (size_t i = 0; i < DURATION_BUCKETS; i++) {
+                struct json_object *bucket;
+
+                if (h->counts[i] == 0)
+                        continue;
+                bucket = json_object_new_array();
+                json_object_array_add(bucket, json_object_new_uint64(duration_histogram_bound_usec(i)));
+                json_object_array_add(bucket, json_object_new_uint64(h->counts[i]));
+                json_object_array_add(buckets, bucket);
+        }
+        json_object_object_add(o, "buckets", buckets); /* [below_usec, count] */
+        return o;
+}
+
+static struct json_object *json_of_probing(Supervisor *s) {
+        const ProbeMetrics *m = supervisor_probe_metrics(s);
+        struct json_object *o = json_object_new_object();
+        unsigned n_in_flight, n_queued;
+
+        prober_count(supervisor_prober(s), &n_in_flight, &n_queued);
+        add_u64(o, "passed", m->n_results[PROBE_PASS]);
+        add_u64(o, "failed", m->n_results[PROBE_FAIL]);
+        add_u64(o, "unknown", m->n_results[PROBE_UNKNOWN]);
+        add_u64(o, "in_flight", n_in_flight);
+        add_u64(o, "queued", n_queued);
+        json_object_object_add(o, "lateness", json_of_histogram(&m->lateness));
+        return o;
+}
+
+struct json_object *service_json_dump(Supervisor *s) {
         struct json_object *o = json_object_new_object(), *list = json_object_new_array();
         size_t n, n_owed;
         Service *const *services = supervisor_services(s, &n);
@@ -202,8 +264,9 @@ struct json_object *service_json_dump(const Supervisor *s) {
         json_object_object_add(o, "store_writable", json_object_new_boolean(writable));
         add_u64(o, "store_owed", n_owed);
         add_string(o, "socket_dir", supervisor_options(s)->socket_dir);
+        json_object_object_add(o, "probing", json_of_probing(s));
         for (size_t i = 0; i < n; i++) {
-                struct json_object *row = service_json_row(services[i]);
+                struct json_object *row = service_json_row(services[i], false);
 
                 add_u64(row, "operation", services[i]->operation);
                 add_u64(row, "intention", services[i]->intention);

@@ -109,11 +109,11 @@ static struct json_object *json_of_next(const Service *s) {
                 add_next_of_action(next, &s->actions[i], clock_monotonic_usec());
         for (size_t i = 0; i < s->definition->n_probes; i++) {
                 const ServiceProbe *p = &s->probes[i];
-                uint64_t at_usec;
+                uint64_t at_usec = probe_next_start_usec(p->probe);
 
                 if (!p->active)
                         continue;
-                if (probe_in_flight(p->probe) || !p->timer || sd_event_source_get_time(p->timer, &at_usec) < 0)
+                if (at_usec == USEC_NEVER)
                         add_next(next, 0, "probe ", p->definition->name, " is being asked");
                 else
                         add_next(next, to_realtime_usec(at_usec), "probe ", p->definition->name, " is asked again");

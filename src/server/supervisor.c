@@ -2,6 +2,7 @@
 #include "server/supervisor.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,15 @@
 #include "server/sockets.h"
 
 enum {
-        PROBES_IN_FLIGHT_MAX = 64,
+        PROBES_FRESH_MAX = 64,
+        PROBES_IN_FLIGHT_MAX = 2048,
         /* Evaluations wait until the bus has nothing more to tell, so that a burst of signals is judged once … */
         EVALUATION_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
 };
 /* … but never longer than this. */
 #define EVALUATION_DELAY_MAX_USEC (10 * USEC_PER_MSEC)
+/* After a load of definitions: when what was begun with them has settled. */
+#define TRIM_DELAY_USEC (20 * USEC_PER_SEC)
 
 struct Supervisor {
         SupervisorOptions options;
@@ -29,6 +33,7 @@ struct Supervisor {
         Records *records;
         SystemdClient *systemd;
         Prober *prober;
+        ProbeMetrics probe_metrics;
         Sockets *sockets;
         Ports *ports;
         Adoption *adoption;
@@ -37,7 +42,7 @@ struct Supervisor {
         Service **services; /* sorted by name */
         size_t n_services, n_allocated;
         STAILQ_HEAD(, Service) dirty;
-        sd_event_source *evaluate;
+        sd_event_source *evaluate, *trim;
         uint64_t dirty_since_usec;
 };
 
@@ -47,6 +52,10 @@ sd_event *supervisor_event(const Supervisor *s) {
 
 Prober *supervisor_prober(const Supervisor *s) {
         return s->prober;
+}
+
+ProbeMetrics *supervisor_probe_metrics(Supervisor *s) {
+        return &s->probe_metrics;
 }
 
 SystemdClient *supervisor_systemd(const Supervisor *s) {
@@ -228,6 +237,24 @@ void supervisor_save_intention(Service *service, IntentionKind intention) {
         records_save_intention(service->supervisor->records, service, intention);
 }
 
+/* -- memory -- */
+
+static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        (void) userdata;
+        (void) malloc_trim(0);
+        return 0;
+}
+
+void supervisor_trim_soon(Supervisor *s) {
+        if (!s->trim)
+                (void) sd_event_add_time_relative(s->event, &s->trim, CLOCK_MONOTONIC, TRIM_DELAY_USEC, USEC_PER_SEC,
+                                                  on_trim, s);
+        else if (sd_event_source_set_time_relative(s->trim, TRIM_DELAY_USEC) >= 0)
+                (void) sd_event_source_set_enabled(s->trim, SD_EVENT_ONESHOT);
+}
+
 /* -- life -- */
 
 /* A state that goes on over a restart of the server goes on since when it began. */
@@ -298,7 +325,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if (r == 0)
                 r = systemd_client_new(event, adoption_callbacks(), s->adoption, &s->systemd);
         if (r == 0)
-                r = prober_new(event, PROBES_IN_FLIGHT_MAX, &s->prober);
+                r = prober_new(event, &(ProberLimits){ PROBES_FRESH_MAX, PROBES_IN_FLIGHT_MAX }, &s->prober);
         if (r == 0)
                 r = sockets_new(s, &s->sockets);
         if (r == 0)
@@ -313,6 +340,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
                 r = load_services(s);
         if (r != 0)
                 return r;
+        supervisor_trim_soon(s);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -325,6 +353,7 @@ Supervisor *supervisor_free(Supervisor *s) {
                 service_free(s->services[--s->n_services]);
         free(s->services);
         sd_event_source_disable_unref(s->evaluate);
+        sd_event_source_disable_unref(s->trim);
         ports_free(s->ports);
         sockets_free(s->sockets);
         prober_free(s->prober);

@@ -48,6 +48,7 @@ void supervisor_drop(Supervisor *s, Service *service); /* frees it */
 /* What they share. */
 sd_event *supervisor_event(const Supervisor *s);
 Prober *supervisor_prober(const Supervisor *s);
+ProbeMetrics *supervisor_probe_metrics(Supervisor *s);
 SystemdClient *supervisor_systemd(const Supervisor *s);
 Store *supervisor_store(const Supervisor *s);
 struct Records *supervisor_records(const Supervisor *s);
@@ -65,6 +66,8 @@ Service *supervisor_find_by_unit(const Supervisor *s, const char *unit);
 
 /* Has the service judged again, soon: once, however many things change in one turn of the loop. */
 void supervisor_mark(Service *service);
+/* Many definitions were read, and what was allocated meanwhile leaves holes: they go back to the kernel in a moment. */
+void supervisor_trim_soon(Supervisor *s);
 /* Writes wanted to the store; a store that cannot be written is logged and goes on the list of what is owed. */
 void supervisor_save_wanted(Service *service);
 void supervisor_save_intention(Service *service, IntentionKind intention);

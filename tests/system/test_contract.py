@@ -27,7 +27,8 @@ PARTS = {
     "ports": {"port": int, "state": str, "listener_pid": int, "listener_command": str, "listener_unit": str,
               "backlog": int},
     "probes": {"name": str, "role": str, "state": str, "failures": int, "last_error": str, "not_asked": str,
-               "last_status": int, "latency_usec": int, "checked_usec": int},
+               "last_status": int, "latency_usec": int, "p50_usec": int, "p99_usec": int, "max_usec": int,
+               "checked_usec": int},
 }
 
 METHODS = {

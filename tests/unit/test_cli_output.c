@@ -26,7 +26,7 @@ static const char services_json[] =
         "\"listener_unit\":\"hero-hero_os@ui.service\",\"backlog\":0},{\"port\":81,\"state\":\"missing\","
         "\"listener_pid\":0,\"listener_command\":\"\",\"listener_unit\":\"\"}],"
         "\"probes\":[{\"name\":\"files\",\"state\":\"passing\",\"failures\":0,\"last_error\":null,\"last_status\":200,"
-        "\"latency_usec\":2140,\"checked_usec\":1763805597000000}]},"
+        "\"latency_usec\":2140,\"p50_usec\":1980,\"p99_usec\":31500,\"checked_usec\":1763805597000000}]},"
         "{\"name\":\"hero_db\",\"state\":\"failed\",\"wanted\":\"up\",\"since_usec\":1763798280000000,\"ready\":false,"
         "\"reasons\":[{\"code\":\"process-died\",\"text\":\"main left with status 1 while it was reading its journal\","
         "\"subject\":\"main\"},{\"code\":\"socket-missing\",\"text\":\"\",\"subject\":\"/run/hero/hero_db/rpc.sock\"}],"
@@ -128,7 +128,7 @@ TEST(status_of_a_running_service_shows_all_its_evidence) {
                 "     Socket: /run/hero/hero_os/rpc.sock: alive, PID 4711 in hero-hero_os@server.service\n"
                 "       Port: 8080: alive, PID 4712 (hero_os_ui) in hero-hero_os@ui.service\n"
                 "             81: missing\n"
-                "      Probe: files: passing, HTTP 200, in 2.1ms, 3s ago\n");
+                "      Probe: files: passing, HTTP 200, in 2.1ms (p50 1.9ms, p99 31ms), 3s ago\n");
 }
 
 TEST(status_of_a_failed_service_lists_every_reason) {

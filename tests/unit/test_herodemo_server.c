@@ -610,6 +610,36 @@ TEST(sigterm_ends_it_cleanly_and_is_logged_with_its_sender) {
         ASSERT(strstr(text, " SIGUSR1 "));
 }
 
+TEST(each_request_is_logged_with_what_it_met) {
+        char path[128], text[512], name[64], asked[64], outcome[64];
+        _cleanup_(server_done) Server s;
+        uint64_t before_usec = 0;
+        int n_lines = 0;
+
+        server_init(&s);
+        strcpy(path, in_folder(&s, "requests"));
+        SPAWN(&s, "--request-log", path);
+        ASSERT(server_says(&s, "ready"));
+        ASSERT(set_faults(&s, "/api/files flaky-2"));
+        for (int i = 0; i < 2; i++)
+                (void) get(&s, "/api/files");
+        ASSERT(get(&s, "/health").n > 0);
+        (void) read_file(path, text, sizeof(text));
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n_lines++) {
+                static const char *const expected[][2] = { { "/api/files", "ok" },
+                                                           { "/api/files", "flaky" },
+                                                           { "/health", "ok" } };
+                uint64_t usec;
+
+                ASSERT_EQ(sscanf(line, "%" SCNu64 " %63s %63s %63s", &usec, name, asked, outcome), 4);
+                ASSERT(usec >= before_usec && n_lines < 3);
+                before_usec = usec;
+                ASSERT_STREQ(asked, expected[n_lines][0]);
+                ASSERT_STREQ(outcome, expected[n_lines][1]);
+        }
+        ASSERT_EQ(n_lines, 3);
+}
+
 TEST(a_socket_in_the_way_is_exit_98_unless_unlinked_first) {
         SERVER(s, "--leave-sockets");
 

@@ -137,9 +137,13 @@ static void bench_done(Bench *b) {
 
 #define _cleanup_bench_ _cleanup_(bench_done)
 
-static bool bench_init(Bench *b, unsigned max_in_flight) {
+static bool bench_init_with(Bench *b, ProberLimits limits) {
         *b = (Bench){ 0 };
-        return sd_event_new(&b->event) >= 0 && prober_new(b->event, max_in_flight, &b->prober) == 0;
+        return sd_event_new(&b->event) >= 0 && prober_new(b->event, &limits, &b->prober) == 0;
+}
+
+static bool bench_init(Bench *b, unsigned max_in_flight) {
+        return bench_init_with(b, (ProberLimits){ .max_fresh = max_in_flight, .max_in_flight = max_in_flight });
 }
 
 static void on_done(Probe *p, const ProbeResult *result, void *userdata) {
@@ -826,6 +830,56 @@ TEST(what_is_cancelled_or_freed_makes_room_and_is_not_heard_of) {
         ASSERT_EQ(probe_start(running, NULL), 0);
 }
 
+/* Eight that hang fill all places of fresh ones four times over; who comes after them is asked all the same, long
+ * before their time is up. What there is of places in all, they may not exceed. */
+TEST(who_hangs_makes_room_for_others) {
+        static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
+        _cleanup_folder_ char *folder = folder_new();
+        char mute[64], live[64];
+        _cleanup_close_ int listener = -1;
+        _cleanup_service_ pid_t service = -1;
+        ProbeDefinition hangs, answers;
+        _cleanup_bench_ Bench b = { 0 };
+        Probe *hanging[8] = { 0 }, *late = NULL;
+        uint64_t began_usec = clock_monotonic_usec();
+        unsigned n_in_flight, n_queued;
+
+        (void) snprintf(mute, sizeof mute, "%s", in_folder(folder, "mute"));
+        (void) snprintf(live, sizeof live, "%s", in_folder(folder, "live"));
+        listener = listen_at(mute, 16);
+        service = serve(listen_at(live, 8), &behaviour);
+        hangs = definition_for(mute, 0);
+        answers = definition_for(live, 0);
+        hangs.timeout_usec = 10 * USEC_PER_SEC;
+        ASSERT(bench_init_with(&b, (ProberLimits){ .max_fresh = 2, .max_in_flight = 7 }));
+        for (size_t i = 0; i < ELEMENTSOF(hanging); i++)
+                ASSERT(probe_new(b.prober, &hangs, on_done, &b, &hanging[i]) == 0);
+        ASSERT(probe_new(b.prober, &answers, on_done, &b, &late) == 0);
+        for (size_t i = 0; i < 6; i++)
+                ASSERT_EQ(probe_start(hanging[i], NULL), 0);
+        ASSERT_EQ(probe_start(late, NULL), 0);
+        ASSERT(run_until(&b, 1));
+        ASSERT_EQ(b.n_passed, 1);
+        ASSERT(clock_monotonic_usec() - began_usec < 5 * USEC_PER_SEC);
+        ASSERT(clock_monotonic_usec() - began_usec >= 60 * USEC_PER_MSEC); /* three pairs had 20 ms each before it */
+        prober_count(b.prober, &n_in_flight, &n_queued);
+        ASSERT_EQ(n_in_flight, 6);
+        ASSERT_EQ(n_queued, 0);
+
+        for (size_t i = 6; i < ELEMENTSOF(hanging); i++)
+                ASSERT_EQ(probe_start(hanging[i], NULL), 0);
+        (void) sd_event_run(b.event, 100 * USEC_PER_MSEC);
+        prober_count(b.prober, &n_in_flight, &n_queued);
+        ASSERT_EQ(n_in_flight, 7);
+        ASSERT_EQ(n_queued, 1);
+        for (size_t i = 0; i < ELEMENTSOF(hanging); i++)
+                probe_free(hanging[i]);
+        prober_count(b.prober, &n_in_flight, &n_queued);
+        ASSERT_EQ(n_in_flight, 0);
+        ASSERT_EQ(n_queued, 0);
+        probe_free(late);
+}
+
 TEST(probes_outlive_the_owner_of_their_prober) {
         const ProbeDefinition d = definition_for("/nonexistent/s", 0);
         _cleanup_bench_ Bench b = { 0 };
@@ -851,6 +905,7 @@ TEST(a_definition_that_makes_no_request_is_refused) {
         d.path = (char *) "/";
         d.expect_body = expect;
         ASSERT_EQ(probe_new(b.prober, &d, on_done, &b, &p), -E2BIG);
-        ASSERT_EQ(prober_new(b.event, 0, &(Prober *){ NULL }), -EINVAL);
+        ASSERT_EQ(prober_new(b.event, &(ProberLimits){ 0, 1 }, &(Prober *){ NULL }), -EINVAL);
+        ASSERT_EQ(prober_new(b.event, &(ProberLimits){ 1, 0 }, &(Prober *){ NULL }), -EINVAL);
         ASSERT(!p);
 }
