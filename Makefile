@@ -157,6 +157,10 @@ check-asan:  ## unit tests under address and undefined behaviour sanitizers
 check-system: all tests  ## system tests only, on a private systemd (as root)
 	tools/check system
 
+.PHONY: measure
+measure: all tests  ## print the figures that are promised, at full size (as root; minutes)
+	tests/system/measure.py
+
 .PHONY: lint
 lint:  ## layers, formatting, scripts
 	tools/check lint

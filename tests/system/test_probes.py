@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from herodemo import GREEN, prepare_nginx, probe, reasons, service, set_faults, socket_path, status
@@ -284,3 +285,41 @@ def test_list_is_never_green_for_a_dead_handler(box):
     assert not [row for row in rows if GREEN in row or "running" in row]
     assert box.http(socket_path("dead"), "/health")[0] == 200 and box.http(socket_path("dead"), "/api/files")[0] is None
     assert "failed" in rows[-1] and "files: empty reply" in rows[-1]
+
+
+def recent(box, name: str) -> list[list[int]]:
+    """[latency in us, 0 pass / 1 fail / 2 unknown] of each of the last tries, as a board asks for them."""
+    rows = json.loads(box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager",
+                                     "GetStatus", "ast", 1, name, 16)[0])
+    return rows[0]["probes"][0]["recent"]
+
+
+def outcomes_by_the_service(box, log: str) -> list[str]:
+    return [line.split()[3] for line in box.read_file(log).splitlines()]
+
+
+def test_status_tells_how_long_answers_take_and_what_became_of_the_last(box):
+    log = "/run/timed.requests"
+    set_faults(box, "timed", "/api/files slow-50")
+    box.apply(service(box, "timed", "--request-log", log, probe=probe(interval_ms=100, timeout_ms=1000, failures=100)))
+    box.wait_for(lambda: len(recent(box, "timed")) >= 20, 20, "it was asked 20 times")
+    strip, asked = recent(box, "timed"), outcomes_by_the_service(box, log)
+    assert len(strip) <= len(asked) <= len(strip) + 2 and set(asked) == {"slow"}
+    assert all(outcome == 0 and latency >= 50_000 for latency, outcome in strip), strip
+    seen = status(box, "timed")["probes"][0]
+    ordered = sorted(latency for latency, _ in recent(box, "timed"))
+    assert 50_000 <= seen["p50_usec"] <= seen["p99_usec"] <= seen["max_usec"] <= ordered[-1]
+    assert "recent" not in seen
+    assert re.search(r"files: passing, HTTP 200, in \d+ms \(p50 \d+ms, p99 \d+ms\)", box.hero("status", "timed").stdout)
+
+    set_faults(box, "timed", "/api/files hang")
+    box.wait_for(lambda: recent(box, "timed")[-1][1] == 1, 10, "it fails")
+    seen = status(box, "timed")["probes"][0]
+    assert seen["latency_usec"] >= 1_000_000 and seen["p99_usec"] < 1_000_000  # only what passed is an answer
+    set_faults(box, "timed")
+    box.wait_for(lambda: len(recent(box, "timed")) == 64, 20, "the strip is full")
+    box.wait_for(lambda: len(outcomes_by_the_service(box, log)) > 100, 20, "it was asked more often")
+    assert len(recent(box, "timed")) == 64
+    evidence = json.loads(box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager",
+                                         "ProbeService", "st", "timed", 0)[0])
+    assert len(evidence["probes"][0]["recent"]) == 64 and evidence["probes"][0]["p50_usec"] > 0

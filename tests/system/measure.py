@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Prints what hero_proc promises in figures, measured on a real systemd in a sandbox: `make measure`. Short forms of
+these, with room for busy machines, are among the system tests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+from box import Box  # noqa: E402
+from crowd import apply_crowd, crowd, hanging, punctuality, server_costs  # noqa: E402
+from house import set_fault  # noqa: E402
+from run import Installation  # noqa: E402
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def measure_punctuality(box: Box, options: argparse.Namespace) -> bool:
+    """One service that hangs on every probe does not delay the others."""
+    n = options.services - 1
+    apply_crowd(box, [*crowd(box, n), hanging(box, "hanging", 64)], 300)
+    ok = True
+    for hangs in (False, True):
+        if hangs:
+            set_fault(box, "hanging", "/api/files hang")
+            box.wait_state("hanging", "failed", 30)
+        before = server_costs(box)
+        seen = punctuality(box, options.seconds)
+        after = server_costs(box)
+        print(f"{n} services asked once a second for {options.seconds} s, "
+              f"{'and one that hangs on each of 64 probes' if hangs else 'and one of 64 probes'}: "
+              f"late p50 {milliseconds(seen['p50'])}, p99 {milliseconds(seen['p99'])}, max {milliseconds(seen['max'])} "
+              f"({seen['requests']} requests); server: {(after['cpu'] - before['cpu']) / options.seconds * 100:.1f} % of "
+              f"a core, RssAnon {after['rss']} KiB, {after['fds']} descriptors", flush=True)
+        ok = ok and seen["p99"] < 0.050 and seen["services"] == n and not seen["silent"]
+    return ok
+
+
+MEASUREMENTS = {"punctuality": measure_punctuality}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help=f"of {', '.join(MEASUREMENTS)} (default: all)")
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--root", help="boot this Debian tree instead of the host's own")
+    parser.add_argument("--build", default=os.environ.get("BUILD", "build"), help="the Makefile's BUILD")
+    options = parser.parse_args()
+    os.umask(0o022)
+    installation = Installation(options.build)
+    ok = True
+    try:
+        for what in options.what or MEASUREMENTS:
+            with Box(root=options.root, layers=[installation.folder], build=options.build) as box:
+                box.start_server()
+                began = time.monotonic()
+                good = MEASUREMENTS[what](box, options)
+                print(f"{'ok  ' if good else 'FAIL'} {what} ({time.monotonic() - began:.0f} s)", flush=True)
+                ok = ok and good
+    finally:
+        installation.remove()
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
