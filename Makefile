@@ -11,6 +11,7 @@ VERSION := 0.1.0
 bindir = $(PREFIX)/bin
 libexecdir = $(PREFIX)/libexec
 datadir = $(PREFIX)/share
+mandir = $(datadir)/man
 
 PKG_CONFIG ?= pkg-config
 SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c sqlite3 2>/dev/null)
@@ -119,6 +120,8 @@ install: all  ## install everything below DESTDIR (PREFIX=/usr)
 	$(INSTALL) -m 644 units/hero_proc.sysusers.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	$(call fill,units/org.hero.Proc1.service.in,User=root) $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service
 	$(call fill,units/org.hero.Proc1.service.in,) $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
+	for page in man/*.[1-8]; do \
+		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page#man/}; done
 
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
 
@@ -133,6 +136,7 @@ uninstall:  ## remove what `make install` put there
 	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(datadir)/polkit-1/actions/org.hero.Proc1.policy
 	rm -f $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
 	rm -f $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
+	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page#man/}; done
 	-rmdir $(DESTDIR)$(libexecdir)/hero_proc
 
 # -- checking --

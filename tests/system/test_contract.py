@@ -8,7 +8,7 @@ import re
 import time
 import xml.etree.ElementTree as ElementTree
 
-from box import SERVER_UNIT
+from box import REPOSITORY, SERVER_UNIT
 from house import everything, probe, set_fault, sleeper, units, web_service
 
 NAME, MANAGER_PATH = "org.hero.Proc1", "/org/hero/Proc1"
@@ -322,6 +322,20 @@ def test_a_service_has_the_properties_of_the_contract_and_no_others(box):
     assert {node.get("name"): node.get("type") for node in interface.findall("property")} == PROPERTIES
     assert {node.get("access") for node in interface.findall("property")} == {"read"}
     assert not interface.findall("method")
+
+
+def test_the_manual_tells_the_signatures_that_the_bus_tells(box):
+    """The names are compared by `make lint`, against the sources."""
+    manual = REPOSITORY.joinpath("man/org.hero.Proc1.5").read_text()
+    manager = introspect(box, MANAGER_PATH, MANAGER)
+    service = introspect(box, box.agent.call("call_bus", NAME, MANAGER_PATH, MANAGER, "GetService", "s", "web")[0], SERVICE)
+    for node in manager.findall("method"):
+        answer = f" No \\(-> Li {signature(node, 'out')}" if signature(node, "out") else ""
+        assert f'.It Fn {node.get("name")} "{signature(node, "in")}"{answer}\n' in manual, node.get("name")
+    for node in manager.findall("signal"):
+        assert f'.It Fn {node.get("name")} "{signature(node, "out")}"\n' in manual, node.get("name")
+    for node in service.findall("property"):
+        assert f'.It Va {node.get("name")} Li {node.get("type")}\n' in manual, node.get("name")
 
 
 def test_the_object_manager_lists_every_service_with_all_its_properties(box):
