@@ -69,7 +69,6 @@ static int run(const GatewayOptions *options) {
                 log_error("cannot start: %s", message ? message : strerror(-r));
                 return EXIT_FAILURE;
         }
-        (void) sd_notify(0, "READY=1");
         r = sd_event_loop(event);
         if (r < 0)
                 log_error("the event loop failed: %s", strerror(-r));

@@ -26,6 +26,7 @@ static const OutcomeInfo outcome_table[_HERO_E_MAX] = {
                                         EX_SERVER_UNREACHABLE, true },
         [HERO_E_INVALID_ARGUMENT] = { "org.freedesktop.DBus.Error.InvalidArgs", "invalid-argument", -32602,
                                       EX_BAD_USAGE, false },
+        [HERO_E_TIMED_OUT] = { "org.freedesktop.DBus.Error.Timeout", "timed-out", -32009, EX_FAILED, true },
 };
 
 /* What the bus itself answers in our name. */
@@ -36,6 +37,7 @@ static const struct {
         { "org.freedesktop.DBus.Error.NameHasNoOwner", HERO_E_SERVER_UNREACHABLE },
         { "org.freedesktop.DBus.Error.NoReply", HERO_E_SERVER_UNREACHABLE },
         { "org.freedesktop.DBus.Error.Disconnected", HERO_E_SERVER_UNREACHABLE },
+        { "org.freedesktop.DBus.Error.LimitsExceeded", HERO_E_BUSY },
         { "org.freedesktop.DBus.Error.AccessDenied", HERO_E_NOT_AUTHORIZED },
         { "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", HERO_E_NOT_AUTHORIZED },
 };

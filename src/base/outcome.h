@@ -20,6 +20,7 @@ typedef enum Outcome {
         HERO_E_STORE_FULL,         /* the change could not be written, so it was not made */
         HERO_E_SERVER_UNREACHABLE, /* clients only: org.hero.Proc1 does not answer */
         HERO_E_INVALID_ARGUMENT,   /* a call's argument is out of its range */
+        HERO_E_TIMED_OUT,          /* it goes on, and the caller's patience has ended */
         _HERO_E_MAX,
 } Outcome;
 

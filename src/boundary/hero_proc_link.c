@@ -30,7 +30,7 @@ struct HeroProcCall {
         char **texts;
         size_t n_texts;
         uint64_t limit, flags;
-        bool is_prompt, is_repeatable, was_repeated;
+        bool is_prompt, is_repeatable, awaits_server;
         CallState state;
         uint64_t sent_to; /* the server's number when it was sent */
         sd_bus_slot *slot;
@@ -96,7 +96,7 @@ HeroProcCall *hero_proc_call_cancel(HeroProcCall *c) {
 }
 
 static void finish(HeroProcCall *c, int r, const char *message, sd_bus_message *reply) {
-        const HeroProcAnswer answer = { r, message, reply, c->was_repeated };
+        const HeroProcAnswer answer = { r, message, reply, c->sent_to > 0 };
         hero_proc_answered_t answered = c->answered;
         void *userdata = c->userdata;
 
@@ -112,7 +112,7 @@ static void left_without_answer(HeroProcCall *c) {
                 finish(c, HERO_E_SERVER_UNREACHABLE, "hero_proc_server left without an answer", NULL);
                 return;
         }
-        c->was_repeated = true;
+        c->awaits_server = true;
         /* Is there another already? Else it is asked when it comes. */
         set_state(c, c->link->present && c->sent_to != c->link->server ? CALL_WAITING : CALL_HELD);
         want_turn(c->link);
@@ -193,7 +193,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         while ((c = TAILQ_FIRST(&l->waiting)) && (!l->present || l->n_sent < HERO_PROC_LINK_IN_FLIGHT_MAX)) {
                 if (l->present)
                         send_now(c);
-                else if (c->was_repeated)
+                else if (c->awaits_server)
                         set_state(c, CALL_HELD);
                 else
                         finish(c, HERO_E_SERVER_UNREACHABLE, l->absence, NULL);
@@ -230,6 +230,7 @@ int hero_proc_link_ask(HeroProcLink *l, const HeroProcQuestion *q, hero_proc_ans
                 .flags = q->flags,
                 .is_prompt = q->is_prompt,
                 .is_repeatable = q->is_repeatable,
+                .awaits_server = q->awaits_server,
                 .answered = answered,
                 .userdata = userdata,
         };
@@ -495,7 +496,7 @@ HeroProcLink *hero_proc_link_free(HeroProcLink *l) {
         if (!l)
                 return NULL;
         while ((c = TAILQ_FIRST(&l->waiting)) || (c = TAILQ_FIRST(&l->calls)))
-                hero_proc_call_cancel(c);
+                finish(c, HERO_E_SERVER_UNREACHABLE, "the connection to hero_proc_server is being closed", NULL);
         l->observer.presence = ignore_presence;
         bus_connection_free(l->connection);
         sd_event_source_disable_unref(l->ping);

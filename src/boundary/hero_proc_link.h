@@ -33,7 +33,8 @@ typedef struct HeroProcLinkObserver {
 } HeroProcLinkObserver;
 
 int hero_proc_link_new(sd_event *event, bool is_user, const HeroProcLinkObserver *observer, HeroProcLink **ret);
-HeroProcLink *hero_proc_link_free(HeroProcLink *l); /* calls that are not answered are forgotten */
+/* Calls that are not answered fail. */
+HeroProcLink *hero_proc_link_free(HeroProcLink *l);
 DEFINE_CLEANUP(HeroProcLink *, hero_proc_link_free)
 
 bool hero_proc_link_is_present(const HeroProcLink *l);
@@ -49,8 +50,8 @@ typedef struct HeroProcQuestion {
         uint64_t limit, flags;
         uint64_t timeout_usec;
         bool is_prompt;     /* the server answers it from what it knows: silence means that it is not there */
-        bool is_repeatable; /* made again when the server was restarted before it answered: nothing happens twice by it
-                             */
+        bool is_repeatable; /* made again where the server was restarted before it answered: it does nothing twice */
+        bool awaits_server; /* while the server is away it waits for it, rather than fail at once */
 } HeroProcQuestion;
 
 /* r: 0, an Outcome or a negative errno, `message` then says it in words; `reply` is there only with 0. */
@@ -58,7 +59,7 @@ typedef struct HeroProcAnswer {
         int r;
         const char *message;
         sd_bus_message *reply;
-        bool was_repeated;
+        bool was_sent; /* a server has, or had, the question */
 } HeroProcAnswer;
 
 typedef void (*hero_proc_answered_t)(const HeroProcAnswer *answer, void *userdata);

@@ -12,6 +12,8 @@
 #include "gateway/face_rpc.h"
 #include "gateway/health.h"
 
+#define PATIENCE_USEC (3 * USEC_PER_SEC)
+
 typedef union SocketAddress {
         struct sockaddr any;
         struct sockaddr_un local;
@@ -69,6 +71,29 @@ static int listen_to_systemds_sockets(Gateway *g, const char **reterr_message) {
         return 0;
 }
 
+/* Who comes first is not told that everything is unknown, only because we have not asked yet. */
+static void let_in(Gateway *g) {
+        if (g->is_open)
+                return;
+        g->is_open = true;
+        http_server_open(g->http);
+        (void) sd_notify(0, "READY=1");
+}
+
+static int on_patience_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        let_in(userdata);
+        return 0;
+}
+
+static void on_presence(bool present, void *userdata) {
+        Gateway *g = userdata;
+
+        (void) sd_notifyf(0, "STATUS=%s", present ? "hero_proc_server is there" : service_mirror_absence(g->mirror));
+        let_in(g);
+}
+
 int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, const char **reterr_message) {
         _cleanup_(gateway_freep) Gateway *g = calloc(1, sizeof *g);
         int r;
@@ -81,11 +106,18 @@ int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, c
         if (r >= 0)
                 r = service_mirror_new(event, options->is_user, &g->mirror);
         if (r >= 0)
+                r = journal_reader_new(event, options->is_user, &g->journal);
+        if (r >= 0)
                 r = health_add_routes(g);
         if (r >= 0)
                 r = face_rpc_add_routes(g);
         if (r >= 0)
                 r = listen_to_systemds_sockets(g, reterr_message);
+        if (r >= 0)
+                r = service_mirror_add_observer(g->mirror, &(MirrorObserver){ .presence = on_presence, .userdata = g });
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &g->patience, CLOCK_MONOTONIC, PATIENCE_USEC, 0, on_patience_over,
+                                               g);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(g);
@@ -95,8 +127,10 @@ int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, c
 Gateway *gateway_free(Gateway *g) {
         if (!g)
                 return NULL;
+        sd_event_source_disable_unref(g->patience);
+        service_mirror_free(g->mirror); /* what waits for the server is answered by that */
         http_server_free(g->http);
-        service_mirror_free(g->mirror);
+        journal_reader_free(g->journal);
         sd_event_unref(g->event);
         free(g);
         return NULL;

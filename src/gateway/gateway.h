@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "boundary/journal_reader.h"
 #include "gateway/http_server.h"
 #include "gateway/service_mirror.h"
 
@@ -13,7 +14,10 @@ typedef struct Gateway {
         sd_event *event;
         bool is_user;
         ServiceMirror *mirror; /* asks are made through service_mirror_link() */
+        JournalReader *journal;
         HttpServer *http;
+        sd_event_source *patience; /* with a bus that says nothing, until clients are let in all the same */
+        bool is_open;
 } Gateway;
 
 typedef struct GatewayOptions {

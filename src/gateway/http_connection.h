@@ -35,22 +35,23 @@ struct HttpExchange {
         bool bad_path, must_drain, dispatched, suspended, is_sent;
 };
 
-struct HttpConnection {
+typedef struct HttpListener {
         HttpServer *server;
         HttpFace face;
+        int fd;
+        char *path; /* NULL: TCP */
+        sd_event_source *source;
+} HttpListener;
+
+struct HttpConnection {
+        HttpServer *server;
+        const HttpListener *listener;
         Peer peer;
         HttpExchange *exchange; /* the request of the moment */
         sd_event_source *deadline;
         unsigned n_requests;
         LIST_ENTRY(HttpConnection) entry;
 };
-
-typedef struct HttpListener {
-        HttpServer *server;
-        HttpFace face;
-        int fd;
-        sd_event_source *source;
-} HttpListener;
 
 struct HttpServer {
         sd_event *event;
@@ -67,7 +68,8 @@ struct HttpServer {
         size_t n_tables;
         LIST_HEAD(, HttpConnection) connections;
         size_t n_connections, n_streams, n_body_bytes;
-        bool full; /* nobody is accepted until somebody goes */
+        bool is_open; /* http_server_open() was called */
+        bool is_full; /* nobody is accepted until somebody goes */
 };
 
 /* -- http_server.c -- */
@@ -84,8 +86,8 @@ void http_exchange_resume(HttpExchange *x);
 
 int http_listener_init(HttpListener *l, HttpServer *s, int fd, HttpFace face);
 void http_listener_done(HttpListener *l);
-/* After a connection has gone: those who wait can come in. */
-void http_listeners_wake(HttpServer *s);
+/* Lets those in who wait, or not, by whether there is room. */
+void http_listeners_follow(HttpServer *s);
 void http_connection_free(HttpConnection *c);
 
 /* -- http_exchange.c -- */

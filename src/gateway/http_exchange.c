@@ -59,7 +59,7 @@ void http_exchange_free(HttpExchange *x) {
 /* -- the request -- */
 
 HttpFace http_exchange_face(const HttpExchange *x) {
-        return x->connection->face;
+        return x->connection->listener->face;
 }
 
 const char *http_exchange_method(const HttpExchange *x) {
@@ -122,7 +122,7 @@ static void answer(HttpExchange *x, unsigned status, const char *content_type, s
                         (void) MHD_add_response_header(response, every_answer[i][0], every_answer[i][1]);
         if (!has_extra(x, "Content-Security-Policy"))
                 (void) MHD_add_response_header(response, "Content-Security-Policy",
-                                               x->connection->face == HTTP_FACE_UI ? policy_ui : policy_rpc);
+                                               x->connection->listener->face == HTTP_FACE_UI ? policy_ui : policy_rpc);
         if (content_type)
                 (void) MHD_add_response_header(response, "Content-Type", content_type);
         for (size_t i = 0; i < x->n_extra; i++)

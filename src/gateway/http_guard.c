@@ -112,15 +112,31 @@ static size_t host_name_length(const char *host) {
         return n;
 }
 
-static bool is_allowed_host(const char *host, const char *const *allowed) {
+static bool is_path_in_hexadecimal(const char *host, const char *path) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (; *path; path++, host += 2) {
+                unsigned char c = (unsigned char) *path;
+
+                if (host[0] != digits[c >> 4] || host[1] != digits[c & 15])
+                        return false;
+        }
+        return *host == '\0' || *host == ':';
+}
+
+static bool is_allowed_host(const char *host, const HttpNames *names) {
         size_t n = host_name_length(host);
+
+        if (names->socket_path &&
+            (strcmp(host, names->socket_path) == 0 || is_path_in_hexadecimal(host, names->socket_path)))
+                return true;
 
         if (n == 0)
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(loopback_hosts); i++)
                 if (is_named(host, n, loopback_hosts[i]))
                         return true;
-        for (; allowed && *allowed; allowed++)
+        for (const char *const *allowed = names->allowed; allowed && *allowed; allowed++)
                 if (is_named(host, n, *allowed))
                         return true;
         return n > strlen(".localhost") && strncasecmp(host + n - strlen(".localhost"), ".localhost", 10) == 0;
@@ -128,36 +144,36 @@ static bool is_allowed_host(const char *host, const char *const *allowed) {
 
 /* A page of the same host and port sent it. A router in front may have changed Host, never Sec-Fetch-Site: the browser
  * writes that, and no page can. */
-static bool is_own_origin(const HttpHead *h, const char *const *allowed) {
+static bool is_own_origin(const HttpHead *h, const HttpNames *names) {
         const char *host = strstr(h->origin, "://");
 
         if (!host || (strncmp(h->origin, "http://", 7) != 0 && strncmp(h->origin, "https://", 8) != 0))
                 return false;
         host += 3;
-        if (!is_allowed_host(host, allowed))
+        if (!is_allowed_host(host, names))
                 return false;
         return (h->host && strcasecmp(host, h->host) == 0) ||
                (h->fetch_site && strcmp(h->fetch_site, "same-origin") == 0);
 }
 
-static unsigned check_source(const HttpHead *h, const char *const *allowed, const char **ret_text) {
+static unsigned check_source(const HttpHead *h, const HttpNames *names, const char **ret_text) {
         bool changes = strcmp(h->method, "POST") == 0;
 
         /* A name of somebody else's that leads here (DNS rebinding) makes his page one of ours, to a browser. */
-        if (h->host && !is_allowed_host(h->host, allowed))
+        if (h->host && !is_allowed_host(h->host, names))
                 return *ret_text = "Host: not one of the names that this is reached by (--allow-host)", 403;
         if (changes && h->fetch_site && strcmp(h->fetch_site, "same-origin") != 0 && strcmp(h->fetch_site, "none") != 0)
                 return *ret_text = "Sec-Fetch-Site: a page of another site may not do this", 403;
-        if (changes && h->origin && !is_own_origin(h, allowed))
+        if (changes && h->origin && !is_own_origin(h, names))
                 return *ret_text = "Origin: a page of another site may not do this", 403;
         return HTTP_STATUS_OK_TO_GO;
 }
 
-unsigned http_guard_check(const HttpHead *head, const char *const *allowed_hosts, const char **ret_text) {
+unsigned http_guard_check(const HttpHead *head, const HttpNames *names, const char **ret_text) {
         unsigned status = check_form(head, ret_text);
 
         if (status == HTTP_STATUS_OK_TO_GO)
-                status = check_source(head, allowed_hosts, ret_text);
+                status = check_source(head, names, ret_text);
         if (status == HTTP_STATUS_OK_TO_GO)
                 status = check_body(head, ret_text);
         return status;

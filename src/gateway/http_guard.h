@@ -29,9 +29,15 @@ typedef struct HttpHead {
 
 void http_head_add(HttpHead *head, const char *name, size_t n_name, const char *value, size_t n_value);
 
-/* The status to refuse it with, and why in *ret_text (static), or HTTP_STATUS_OK_TO_GO. `allowed_hosts`: names, NULL at
- * the end, that a Host may have besides those of the loopback; NULL: no others. */
-unsigned http_guard_check(const HttpHead *head, const char *const *allowed_hosts, const char **ret_text);
+/* What a Host may be besides the loopback's names. */
+typedef struct HttpNames {
+        const char *const *allowed; /* NULL at the end; NULL: none */
+        const char *socket_path;    /* of the socket it came by, which clients of unix sockets put there, some in
+                                     * hexadecimal;    NULL: TCP. No browser can mean that by a name */
+} HttpNames;
+
+/* The status to refuse it with, and why in *ret_text (static), or HTTP_STATUS_OK_TO_GO. */
+unsigned http_guard_check(const HttpHead *head, const HttpNames *names, const char **ret_text);
 
 /* Whether the body is of that type: "application/json", with or without parameters. */
 bool http_guard_is_type(const char *content_type, const char *wanted);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -62,7 +63,7 @@ static int connection_new(HttpListener *l, const Peer *peer, HttpConnection **re
 
         if (!c)
                 return -ENOMEM;
-        *c = (HttpConnection){ .server = l->server, .face = l->face, .peer = *peer };
+        *c = (HttpConnection){ .server = l->server, .listener = l, .peer = *peer };
         r = sd_event_add_time_relative(l->server->event, &c->deadline, CLOCK_MONOTONIC, HTTP_HEAD_USEC,
                                        100 * USEC_PER_MSEC, on_deadline, c);
         if (r < 0) {
@@ -83,20 +84,19 @@ void http_connection_free(HttpConnection *c) {
         LIST_REMOVE(c, entry);
         s->n_connections--;
         free(c);
-        http_listeners_wake(s);
+        if (s->is_full)
+                http_listeners_follow(s);
 }
 
 /* -- accepting -- */
 
-static void pause_all(HttpServer *s, bool paused) {
-        s->full = paused;
-        for (size_t i = 0; i < s->n_listeners; i++)
-                (void) sd_event_source_set_enabled(s->listeners[i].source, paused ? SD_EVENT_OFF : SD_EVENT_ON);
-}
+void http_listeners_follow(HttpServer *s) {
+        bool is_full = s->n_connections >= HTTP_CONNECTIONS_MAX;
 
-void http_listeners_wake(HttpServer *s) {
-        if (s->full && s->n_connections < HTTP_CONNECTIONS_MAX)
-                pause_all(s, false);
+        for (size_t i = 0; i < s->n_listeners; i++)
+                (void) sd_event_source_set_enabled(s->listeners[i].source,
+                                                   s->is_open && !is_full ? SD_EVENT_ON : SD_EVENT_OFF);
+        s->is_full = is_full;
 }
 
 static bool has_room_for(const HttpServer *s, const Peer *peer) {
@@ -139,7 +139,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
                 int accepted;
 
                 if (l->server->n_connections >= HTTP_CONNECTIONS_MAX) {
-                        pause_all(l->server, true);
+                        http_listeners_follow(l->server);
                         break;
                 }
                 accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -151,17 +151,34 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
         return 0;
 }
 
+static int path_of_socket(int fd, char **ret) {
+        struct sockaddr_un a = { 0 };
+        socklen_t n = sizeof a;
+
+        if (getsockname(fd, (struct sockaddr *) &a, &n) < 0)
+                return -errno;
+        if (a.sun_family != AF_UNIX)
+                return 0;
+        *ret = strndup(a.sun_path, sizeof a.sun_path);
+        return *ret ? 0 : -ENOMEM;
+}
+
 int http_listener_init(HttpListener *l, HttpServer *s, int fd, HttpFace face) {
-        int flags = fcntl(fd, F_GETFL);
+        int flags = fcntl(fd, F_GETFL), r;
 
         /* systemd passes it on as it likes; whoever gave up before we accepted must not leave us waiting. */
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
                 return -errno;
         *l = (HttpListener){ .server = s, .face = face, .fd = fd };
-        return sd_event_add_io(s->event, &l->source, fd, EPOLLIN, on_readable, l);
+        r = path_of_socket(fd, &l->path);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(s->event, &l->source, fd, EPOLLIN, on_readable, l);
+        return r < 0 ? r : sd_event_source_set_enabled(l->source, SD_EVENT_OFF);
 }
 
 void http_listener_done(HttpListener *l) {
         sd_event_source_disable_unref(l->source);
         (void) close(l->fd);
+        free(l->path);
 }

@@ -77,7 +77,7 @@ static unsigned find_route(const HttpServer *s, HttpExchange *x) {
                 for (size_t j = 0; j < s->tables[i].n; j++) {
                         const HttpRoute *r = &s->tables[i].routes[j];
 
-                        if (!(r->faces & x->connection->face) || !route_fits(r, x->path, &n_prefix))
+                        if (!(r->faces & x->connection->listener->face) || !route_fits(r, x->path, &n_prefix))
                                 continue;
                         if (strcmp(r->method, x->method) != 0 &&
                             (strcmp(x->method, "HEAD") != 0 || strcmp(r->method, "GET") != 0)) {
@@ -111,12 +111,13 @@ static enum MHD_Result add_header(void *userdata, enum MHD_ValueKind kind, const
 /* The head is there: is it one that we deal with? Else there is an answer now, and its body is never looked at. */
 static void receive_head(HttpExchange *x, const char *version) {
         HttpServer *s = x->connection->server;
+        const HttpNames names = { s->allowed_hosts, x->connection->listener->path };
         HttpHead head = { .method = x->method, .version = version, .n_bytes = strlen(x->path) };
         const char *text = NULL;
         unsigned status;
 
         (void) MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, add_header, &head);
-        status = x->bad_path ? 400 : http_guard_check(&head, s->allowed_hosts, &text);
+        status = x->bad_path ? 400 : http_guard_check(&head, &names, &text);
         if (status == HTTP_STATUS_OK_TO_GO)
                 status = find_route(s, x);
         if (status == HTTP_STATUS_OK_TO_GO && x->route->type && !http_guard_is_type(head.content_type, x->route->type))
@@ -330,6 +331,11 @@ int http_server_listen(HttpServer *s, int fd, HttpFace face) {
         if (r >= 0)
                 s->n_listeners++;
         return r;
+}
+
+void http_server_open(HttpServer *s) {
+        s->is_open = true;
+        http_listeners_follow(s);
 }
 
 int http_server_add_routes(HttpServer *s, const HttpRoute *routes, size_t n, void *userdata) {

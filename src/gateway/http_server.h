@@ -38,7 +38,7 @@ typedef struct HttpRoute {
         http_handler_t handle;
 } HttpRoute;
 
-/* `allowed_hosts` as of http_guard_check(); it must outlive the server. */
+/* `allowed_hosts` as of HttpNames; it must outlive the server. */
 int http_server_new(sd_event *event, const char *const *allowed_hosts, HttpServer **ret);
 /* What is not answered yet gets 503. */
 HttpServer *http_server_free(HttpServer *s);
@@ -46,5 +46,7 @@ DEFINE_CLEANUP(HttpServer *, http_server_free)
 
 /* A listening socket, which is taken. What comes in by it sees the routes of that face. */
 int http_server_listen(HttpServer *s, int fd, HttpFace face);
+/* Lets them in: until then they wait at the sockets. */
+void http_server_open(HttpServer *s);
 /* The table must outlive the server. Of several that fit the longest path is taken. */
 int http_server_add_routes(HttpServer *s, const HttpRoute *routes, size_t n, void *userdata);

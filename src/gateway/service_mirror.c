@@ -39,7 +39,7 @@ struct ServiceMirror {
         size_t n_observers, n_watchers;
         uint64_t change, removal, since_usec;
         const char *absence; /* static */
-        bool must_list, complete;
+        bool must_list, complete, has_spoken;
 };
 
 /* -- entries -- */
@@ -133,6 +133,7 @@ static void tell_changed(ServiceMirror *m, MirrorService *s) {
 
 static void tell_presence(ServiceMirror *m) {
         m->since_usec = clock_realtime_usec();
+        m->has_spoken = true;
         for (size_t i = 0; i < m->n_observers; i++)
                 if (m->observers[i].presence)
                         m->observers[i].presence(m->complete, m->observers[i].userdata);
@@ -319,7 +320,7 @@ static void on_presence(bool present, const char *text, void *userdata) {
         }
         m->absence = text;
         log_warning("%s: everything is unknown until it is back", text);
-        if (m->complete) {
+        if (m->complete || !m->has_spoken) {
                 m->complete = false;
                 tell_presence(m);
         }

@@ -56,7 +56,9 @@ typedef struct ServiceMirror ServiceMirror;
 typedef struct MirrorObserver {
         void (*changed)(const MirrorService *s, void *userdata); /* new, or anything about it is another */
         void (*removed)(const char *name, void *userdata);
-        void (*presence)(bool present, void *userdata); /* of the server: everything is unknown, or known again */
+        /* Of the server: everything is unknown, or known again. Told first of all when it is known whether it is there.
+         */
+        void (*presence)(bool present, void *userdata);
         void *userdata;
 } MirrorObserver;
 
