@@ -21,7 +21,7 @@
 struct BusApi {
         BusContext context;
         sd_bus *bus; /* borrowed; NULL: none */
-        sd_bus_slot *slots[5];
+        sd_bus_slot *slots[6];
         size_t n_slots;
         void (*claimed)(bool ours, void *userdata); /* NULL: the name is not to be asked for yet */
         void *claimed_userdata;
@@ -339,6 +339,16 @@ void bus_api_claim_name(BusApi *api, void (*claimed)(bool ours, void *userdata),
                 (void) request_name(api); /* it fails with the connection, and the next one asks again */
 }
 
+/* Whatever is asked, by whichever member or property. */
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusApi *api = userdata;
+
+        (void) error;
+        if (sd_bus_message_is_method_call(m, NULL, NULL))
+                supervisor_catch_up(api->context.supervisor);
+        return 0;
+}
+
 int bus_api_set_bus(BusApi *api, sd_bus *bus) {
         int r;
 
@@ -346,7 +356,9 @@ int bus_api_set_bus(BusApi *api, sd_bus *bus) {
         if (!bus)
                 return 0;
         api->bus = bus;
-        r = sd_bus_add_object_manager(bus, &api->slots[api->n_slots++], API_PATH);
+        r = sd_bus_add_filter(bus, &api->slots[api->n_slots++], on_message, api);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(bus, &api->slots[api->n_slots++], API_PATH);
         if (r >= 0)
                 r = sd_bus_add_object_vtable(bus, &api->slots[api->n_slots++], API_PATH, MANAGER_INTERFACE,
                                              manager_vtable, &api->context);

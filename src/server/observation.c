@@ -124,9 +124,15 @@ static void observe_action(const Service *s, const Action *a, uint64_t now_usec,
                 *recheck = j.recheck_at_usec;
 }
 
+/* What counts while systemd is asked about a socket that went bad: just now, as a rule, so that it still counts as
+ * alive. Where the server was held up nobody knows since when. */
+static SocketEvidence evidence_in_doubt(const Service *s) {
+        return sockets_are_late(supervisor_sockets(s->supervisor)) ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
+}
+
 /* What was seen, but for what may be over in a moment. */
 static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_usec, uint64_t doubted_usec,
-                                       uint64_t now_usec, uint64_t *recheck) {
+                                       SocketEvidence in_doubt, uint64_t now_usec, uint64_t *recheck) {
         static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
                 [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
                 [SOCKET_ALIVE] = SOCKET_EVIDENCE_ALIVE,
@@ -151,7 +157,7 @@ static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_us
                 uint64_t settled_usec = usec_add(doubted_usec, SOCKETS_DOUBT_USEC);
 
                 if (now_usec < settled_usec) {
-                        seen = SOCKET_EVIDENCE_ALIVE;
+                        seen = in_doubt;
                         if (settled_usec < *recheck)
                                 *recheck = settled_usec;
                 }
@@ -159,10 +165,10 @@ static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_us
         return seen;
 }
 
-static SocketObservation observe_socket(const ServiceSocket *socket, size_t index, uint64_t now_usec,
-                                        uint64_t *recheck) {
-        SocketEvidence seen =
-                settled_evidence(socket->seen.state, socket->full_since_usec, socket->doubted_usec, now_usec, recheck);
+static SocketObservation observe_socket(const Service *s, size_t index, uint64_t now_usec, uint64_t *recheck) {
+        const ServiceSocket *socket = &s->sockets[index];
+        SocketEvidence seen = settled_evidence(socket->seen.state, socket->full_since_usec, socket->doubted_usec,
+                                               evidence_in_doubt(s), now_usec, recheck);
 
         return (SocketObservation){
                 .evidence = seen == SOCKET_EVIDENCE_ALIVE && socket->foreign ? SOCKET_EVIDENCE_FOREIGN : seen,
@@ -172,9 +178,12 @@ static SocketObservation observe_socket(const ServiceSocket *socket, size_t inde
         };
 }
 
-static SocketObservation observe_port(const ServicePort *port, size_t index, uint64_t now_usec, uint64_t *recheck) {
+static SocketObservation observe_port(const Service *s, size_t index, uint64_t now_usec, uint64_t *recheck) {
+        const ServicePort *port = &s->ports[index];
+
         return (SocketObservation){
-                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubted_usec, now_usec, recheck),
+                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubted_usec,
+                                             evidence_in_doubt(s), now_usec, recheck),
                 .action = port->definition->action,
                 .seen_alive = port->seen_alive,
                 .is_port = true,
@@ -209,9 +218,9 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         for (size_t i = 0; i < d->n_actions; i++)
                 observe_action(s, &s->actions[i], now_usec, &actions[i], &recheck);
         for (size_t i = 0; i < d->n_sockets; i++)
-                sockets[i] = observe_socket(&s->sockets[i], i, now_usec, &recheck);
+                sockets[i] = observe_socket(s, i, now_usec, &recheck);
         for (size_t i = 0; i < d->n_ports; i++)
-                sockets[d->n_sockets + i] = observe_port(&s->ports[i], i, now_usec, &recheck);
+                sockets[d->n_sockets + i] = observe_port(s, i, now_usec, &recheck);
         for (size_t i = 0; i < d->n_probes; i++)
                 probes[i] = (ProbeObservation){
                         .verdict = s->probes[i].health.verdict,

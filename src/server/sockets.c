@@ -19,13 +19,18 @@
  * core. */
 #define SWEEP_INTERVAL_USEC (50 * USEC_PER_MSEC)
 #define SWEEP_COST_FACTOR 100u
+/* A sweep that comes so much later than it is due: the server was stopped or starved in between. For a while after that
+ * its answers wait for what it missed. */
+#define SWEEP_LATE_USEC (100 * USEC_PER_MSEC)
+#define CATCH_UP_USEC (1 * USEC_PER_SEC)
 
 struct Sockets {
         Supervisor *supervisor;
         SocketTable *table;
         SocketWatch *watch;
         sd_event_source *sweep;
-        bool to_sweep; /* the table changed, and not every service has been looked at since */
+        uint64_t due_usec, late_usec; /* monotonic: the next sweep; when one was last found late (0: never) */
+        bool to_sweep;                /* the table changed, and not every service has been looked at since */
 };
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata);
@@ -50,12 +55,13 @@ int sockets_new(Supervisor *s, Sockets **ret) {
         if (!k)
                 return -ENOMEM;
         k->supervisor = s;
+        k->due_usec = clock_monotonic_usec() + SWEEP_INTERVAL_USEC;
         r = socket_table_new(&k->table);
         if (r >= 0)
                 r = start_watch(k);
         if (r >= 0)
-                r = sd_event_add_time_relative(supervisor_event(s), &k->sweep, CLOCK_MONOTONIC, SWEEP_INTERVAL_USEC,
-                                               USEC_PER_MSEC, on_sweep, k);
+                r = sd_event_add_time(supervisor_event(s), &k->sweep, CLOCK_MONOTONIC, k->due_usec, USEC_PER_MSEC,
+                                      on_sweep, k);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);
@@ -188,19 +194,53 @@ static void sweep_all(Sockets *k) {
                         supervisor_mark(services[i]);
 }
 
-static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
-        Sockets *k = userdata;
-        uint64_t before_usec = clock_monotonic_usec(), cost_usec;
+static bool is_overdue(const Sockets *k) {
+        return clock_monotonic_usec() > k->due_usec + SWEEP_LATE_USEC;
+}
 
-        (void) usec;
+/* What was believed for a time only may be too old by now. */
+static void mark_all(Sockets *k) {
+        size_t n;
+        Service *const *services = supervisor_services(k->supervisor, &n);
+
+        for (size_t i = 0; i < n; i++)
+                supervisor_mark(services[i]);
+}
+
+static void sweep(Sockets *k) {
+        /* Our own time and not the world's: on a busy machine a sweep that had to wait would make us look away. */
+        uint64_t before_usec = clock_now_usec(CLOCK_THREAD_CPUTIME_ID), cost_usec;
+        bool late = is_overdue(k);
+
+        if (late) {
+                k->late_usec = clock_monotonic_usec();
+                mark_all(k);
+        }
         refresh(k);
-        if (k->to_sweep || !k->watch)
+        if (k->to_sweep || !k->watch || late)
                 sweep_all(k);
-        cost_usec = (clock_monotonic_usec() - before_usec) * SWEEP_COST_FACTOR;
-        (void) sd_event_source_set_time_relative(source,
-                                                 cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
+        k->due_usec = clock_monotonic_usec() + (cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
+        (void) sd_event_source_set_time(k->sweep, k->due_usec);
+        (void) sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        sweep(userdata);
         return 0;
+}
+
+bool sockets_are_late(const Sockets *k) {
+        return k->late_usec > 0 && clock_monotonic_usec() < k->late_usec + CATCH_UP_USEC;
+}
+
+bool sockets_catch_up(Sockets *k) {
+        if (!is_overdue(k))
+                return false;
+        sweep(k);
+        return true;
 }
 
 static bool lies_in(const char *path, const char *directory) {

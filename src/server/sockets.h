@@ -22,6 +22,11 @@ void sockets_forget(Sockets *k, Service *service);
  */
 bool sockets_look(Sockets *k, Service *service);
 
+/* To be called before anything is answered: sweeps when the sweep is overdue. True if it was. */
+bool sockets_catch_up(Sockets *k);
+/* True for a while after a sweep was overdue: the server was held up, and what it shows may be from before. */
+bool sockets_are_late(const Sockets *k);
+
 /* A socket went bad while its process counts as up: that may be the first sign of a stop, of which systemd's own word
  * is still on its way. Until systemd has answered, or for this long, it is not called dead. */
 #define SOCKETS_DOUBT_USEC UINT64_C(50000)

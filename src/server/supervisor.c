@@ -229,6 +229,14 @@ void supervisor_mark(Service *service) {
         (void) sd_event_source_set_enabled(s->evaluate, SD_EVENT_ON);
 }
 
+void supervisor_catch_up(Supervisor *s) {
+        if (sockets_catch_up(s->sockets))
+                for (size_t i = 0; i < s->n_services; i++)
+                        (void) ports_look(s->ports, s->services[i]);
+        if (sockets_are_late(s->sockets))
+                evaluate_dirty(s);
+}
+
 void supervisor_save_wanted(Service *service) {
         records_save_wanted(service->supervisor->records, service);
 }

@@ -68,6 +68,9 @@ Service *supervisor_find_by_unit(const Supervisor *s, const char *unit);
 void supervisor_mark(Service *service);
 /* Many definitions were read, and what was allocated meanwhile leaves holes: they go back to the kernel in a moment. */
 void supervisor_trim_soon(Supervisor *s);
+/* To be called before a question is answered, and never while a service is judged: where the server was held up
+ * (stopped, starved), services are judged first by what it finds now. */
+void supervisor_catch_up(Supervisor *s);
 /* Writes wanted to the store; a store that cannot be written is logged and goes on the list of what is owed. */
 void supervisor_save_wanted(Service *service);
 void supervisor_save_intention(Service *service, IntentionKind intention);

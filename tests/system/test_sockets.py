@@ -207,3 +207,32 @@ def test_a_stranger_that_leaves_a_socket_leaves_it_dead(box):
     assert seen[0]["reason"] == "socket-foreign", seen
     assert all(change["new"] != "running" for change in seen), seen
     assert status(box, "visited")["state"] == "failed"
+
+
+def ask_while_stopped(name: str, path: str, server: int) -> list[str]:
+    """For the agent: a socket dies while the server is stopped, and is asked for; the first states that it answers with."""
+    # pylint: disable=undefined-variable
+    os.kill(server, signal.SIGSTOP)  # noqa: F821
+    try:
+        Path(f"/run/{name}.faults").write_text("close-listener rpc.sock\n")  # noqa: F821
+        assert seconds_until(lambda: http_request(path)[0] is None, 5) is not None  # noqa: F821
+        time.sleep(1)  # noqa: F821  (what is a second old is no longer news)
+        asked = [subprocess.Popen(["busctl", "--json=short", "call", "org.hero.Proc1", "/org/hero/Proc1",  # noqa: F821
+                                   "org.hero.Proc1.Manager", "ListServices"], stdout=subprocess.PIPE)  # noqa: F821
+                 for _ in range(4)]
+        time.sleep(0.5)  # noqa: F821  (for them to be under way; no event tells)
+    finally:
+        os.kill(server, signal.SIGCONT)  # noqa: F821
+    rows = [json.loads(call.communicate()[0])["data"][0] for call in asked]  # noqa: F821
+    return [row[1] for answer in rows for row in answer if row[0] == name]
+
+
+def test_a_server_that_was_stopped_looks_before_it_answers(box):
+    box.apply(service(box, "unwatched"))
+    for _ in range(4):  # whether the question or the clock comes first is chance
+        box.wait_state("unwatched", "running", 5)
+        states = box.agent.call(ask_while_stopped, "unwatched", socket_path("unwatched"), box.main_pid("hero_proc.service"))
+        assert len(states) == 4 and set(states) <= {"failed", "unknown"}, states
+        box.wait_state("unwatched", "failed", 5)
+        set_faults(box, "unwatched")
+        box.hero("restart", "unwatched")
