@@ -83,7 +83,7 @@ int store_put_healing(Store *s, const char *name, const StoredHealing *healing);
 int store_get_healing(Store *s, const char *name, StoredHealing *ret);
 
 /* The last verdict of a probe for one invocation (32 hex digits); verdicts of other invocations of that probe are
- * dropped. -ENOENT when there is none. *ret_error is to be freed. */
+ * dropped, and all of a service by store_put_definition(). -ENOENT when there is none. *ret_error is to be freed. */
 int store_put_verdict(Store *s, const char *service, const char *probe, const char *invocation_id, const char *verdict,
                       const char *error, uint64_t realtime_usec);
 int store_get_verdict(Store *s, const char *service, const char *probe, const char *invocation_id, char **ret_verdict,

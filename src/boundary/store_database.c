@@ -56,6 +56,10 @@ static const char *const migrations[] = {
         "  is_spent INTEGER NOT NULL,"
         "  last_realtime_usec INTEGER NOT NULL"
         ") STRICT;",
+        /* Or probes that were renamed would leave rows behind. The server writes what still holds anew. */
+        "CREATE TRIGGER verdict_of_definition AFTER UPDATE OF definition ON service BEGIN"
+        "  DELETE FROM verdict WHERE service_id = NEW.id;"
+        "END;",
 };
 
 static_assert(STORE_TRANSITIONS_MAX == 200, "the trigger transition_bound says the same");

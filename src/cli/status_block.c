@@ -144,17 +144,21 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
         uint64_t failures = status_json_number(probe, "failures"), status = status_json_number(probe, "last_status"),
                  checked = status_json_number(probe, "checked_usec");
         const char *error = status_json_text(probe, "last_error"), *role = status_json_text(probe, "role"),
-                   *not_asked = status_json_text(probe, "not_asked");
+                   *not_asked = status_json_text(probe, "not_asked"), *before = status_json_text(probe, "before");
         char span[TIME_TEXT_MAX];
 
         fprintf(out, "%s", status_json_text(probe, "name"));
         if (*role && strcmp(role, "liveness") != 0)
                 fprintf(out, " (%s)", role);
         fprintf(out, ": %s", status_json_text(probe, "state"));
+        if (*before) {
+                time_text_ago(status_json_number(probe, "since_usec"), now_usec, span);
+                fprintf(out, ", recorded as %s %s", before, span);
+        }
         if (failures > 0)
                 fprintf(out, ", %" PRIu64 " in a row", failures);
         if (*error)
-                fprintf(out, failures > 0 ? ", %s" : ", before: %s", error);
+                fprintf(out, failures > 0 || *before ? ", %s" : ", before: %s", error);
         if (status > 0)
                 fprintf(out, ", HTTP %" PRIu64, status);
         print_latency(out, probe);

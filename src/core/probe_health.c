@@ -19,12 +19,12 @@ static const char *const probe_verdict_table[] = {
 
 DEFINE_STRING_TABLE(ProbeVerdict, probe_verdict, _PROBE_VERDICT_MAX)
 
-void probe_health_reset(ProbeHealth *h) {
-        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_NONE };
+void probe_health_reset(ProbeHealth *h, bool joined_late) {
+        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_NONE, .joined_late = joined_late };
 }
 
-void probe_health_adopt(ProbeHealth *h, ProbeVerdict before) {
-        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_STALE, .before = before };
+void probe_health_adopt(ProbeHealth *h, bool joined_late, ProbeVerdict before) {
+        *h = (ProbeHealth){ .verdict = PROBE_VERDICT_STALE, .before = before, .joined_late = joined_late };
 }
 
 static unsigned saturating_next(unsigned n) {
@@ -59,14 +59,14 @@ static ProbeVerdict verdict_so_far(const ProbeHealth *h) {
 
 /* Whether a failure may be no more than the start not being over. */
 static bool may_await_first_pass(const ProbeHealth *h, const ProbeDefinition *p, ProbePhase phase) {
-        bool never_passed = verdict_so_far(h) == PROBE_VERDICT_NONE || verdict_so_far(h) == PROBE_VERDICT_NOT_READY;
-
-        if (!never_passed)
+        switch ((int) verdict_so_far(h)) {
+        case PROBE_VERDICT_NONE:
+                return p->role == PROBE_READINESS ? !h->joined_late : phase == PROBE_PHASE_ABSENT;
+        case PROBE_VERDICT_NOT_READY:
+                return p->role == PROBE_READINESS || phase == PROBE_PHASE_ABSENT;
+        default:
                 return false;
-        if (p->role != PROBE_READINESS)
-                return phase == PROBE_PHASE_ABSENT;
-        /* A service that has been up for long, of which nothing was taken down, may well have passed. */
-        return h->verdict != PROBE_VERDICT_STALE || h->before != PROBE_VERDICT_NONE || phase != PROBE_PHASE_UP;
+        }
 }
 
 static ProbeVerdict judge_failure(ProbeHealth *h, const ProbeDefinition *p, ProbePhase phase) {

@@ -36,13 +36,15 @@ typedef struct ProbeHealth {
         uint64_t checked_usec;        /* monotonic, when the last pass or fail was complete; 0: never */
         uint64_t window;              /* the last 64 results, bit 0 the newest, 1 = fail */
         unsigned n_window;
+        bool joined_late; /* its owner's start was over when it was first asked: that it has not passed proves nothing
+                           */
 } ProbeHealth;
 
 /* Forgets everything: to be called at each new InvocationID. */
-void probe_health_reset(ProbeHealth *h);
+void probe_health_reset(ProbeHealth *h, bool joined_late);
 /* The server came back to a running service: STALE until the first answer, which is then counted on from what was
  * known before. */
-void probe_health_adopt(ProbeHealth *h, ProbeVerdict before);
+void probe_health_adopt(ProbeHealth *h, bool joined_late, ProbeVerdict before);
 
 /* Where a probe's owner is in its life, and what that makes of a failure. */
 typedef enum ProbePhase {

@@ -174,3 +174,30 @@ int service_definition_parse(const char *text, const char *socket_dir, ServiceDe
         l.n = 0;
         return 0;
 }
+
+static bool same_text(const char *a, const char *b) {
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_headers(const ProbeDefinition *a, const ProbeDefinition *b) {
+        if (a->n_headers != b->n_headers)
+                return false;
+        for (size_t i = 0; i < a->n_headers; i++)
+                if (!same_text(a->headers[i].name, b->headers[i].name) ||
+                    !same_text(a->headers[i].value, b->headers[i].value))
+                        return false;
+        return true;
+}
+
+bool probe_definition_asks_same(const ProbeDefinition *a, const ProbeDefinition *b) {
+        if (a->type != b->type || a->role != b->role || a->port != b->port || !same_text(a->socket, b->socket) ||
+            !same_text(a->method, b->method) || !same_text(a->path, b->path) || !same_text(a->body, b->body) ||
+            a->body_is_json != b->body_is_json || !same_text(a->expect_body, b->expect_body) || !same_headers(a, b) ||
+            a->n_expect_status != b->n_expect_status)
+                return false;
+        for (size_t i = 0; i < a->n_expect_status; i++)
+                if (a->expect_status[i].first != b->expect_status[i].first ||
+                    a->expect_status[i].last != b->expect_status[i].last)
+                        return false;
+        return true;
+}

@@ -155,6 +155,9 @@ ServiceDefinition *service_definition_free(ServiceDefinition *d);
 void service_definition_free_list(ServiceDefinition **list, size_t n);
 DEFINE_CLEANUP(ServiceDefinition *, service_definition_free)
 
+/* Whether both ask the same of the same: then what one was answered, is evidence for the other. */
+bool probe_definition_asks_same(const ProbeDefinition *a, const ProbeDefinition *b);
+
 /* Whether `name` may name a service: [A-Za-z0-9_][A-Za-z0-9_.-]{0,62}. "hero_proc" is reserved and refused by
  * service_definition_parse() only. */
 bool service_name_is_valid(const char *name);

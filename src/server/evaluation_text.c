@@ -187,9 +187,14 @@ static void say_failures(FILE *f, const ServiceProbe *p) {
 
 static void say_unseen(FILE *f, const ServiceProbe *p) {
         const ProbeHealth *h = &p->health;
+        uint64_t now_usec = clock_realtime_usec(); /* it may have been set back */
 
-        if (h->verdict == PROBE_VERDICT_STALE) {
-                fprintf(f, "not asked since the server came back");
+        if (h->verdict == PROBE_VERDICT_STALE && h->before != PROBE_VERDICT_NONE) {
+                fprintf(f, "recorded as %s ", probe_verdict_to_string(h->before));
+                say_age(f, now_usec > p->since_realtime_usec ? now_usec - p->since_realtime_usec : 0);
+                fprintf(f, ", before the server came back; no answer since");
+        } else if (h->verdict == PROBE_VERDICT_STALE) {
+                fprintf(f, "no answer since the server came back");
         } else if (h->verdict == PROBE_VERDICT_NONE) {
                 fprintf(f, "not answered yet");
         } else {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/records.h"
 #include "server/supervisor.h"
 
 /* How often a service that is still coming up is looked for. */
@@ -93,13 +94,42 @@ static uint64_t spread_usec(const ServiceProbe *p) {
 }
 
 static void forget_answers(ServiceProbe *p) {
+        bool joined_late = !is_starting(p);
+
         if (p->adopted)
-                probe_health_adopt(&p->health, PROBE_VERDICT_NONE);
+                probe_health_adopt(&p->health, joined_late, PROBE_VERDICT_NONE);
         else
-                probe_health_reset(&p->health);
+                probe_health_reset(&p->health, joined_late);
         p->error[0] = p->not_asked[0] = '\0';
         p->status = 0;
-        p->latency_usec = p->checked_realtime_usec = 0;
+        p->latency_usec = p->checked_realtime_usec = p->since_realtime_usec = 0;
+}
+
+void probing_invocation(const ServiceProbe *p, char ret[33]) {
+        uint8_t all[16] = { 0 };
+
+        for (size_t i = 0; i < p->service->definition->n_actions; i++)
+                for (size_t j = 0; (p->action < 0 || (size_t) p->action == i) && j < sizeof all; j++)
+                        all[j] ^= p->service->actions[i].facts.invocation[j];
+        for (size_t i = 0; i < sizeof all; i++)
+                (void) snprintf(ret + 2 * i, 3, "%02x", all[i]);
+}
+
+/* What the server before this one took down of the same invocation. */
+static void remember_verdict(ServiceProbe *p) {
+        _cleanup_free_ char *word = NULL, *error = NULL;
+        char invocation[33];
+        ProbeVerdict before;
+
+        probing_invocation(p, invocation);
+        if (store_get_verdict(supervisor_store(p->service->supervisor), p->service->definition->name,
+                              p->definition->name, invocation, &word, &error, &p->since_realtime_usec) != 0)
+                return;
+        before = probe_verdict_from_string(word);
+        if ((int) before < 0 || before == PROBE_VERDICT_STALE)
+                return;
+        p->health.before = before;
+        (void) snprintf(p->error, sizeof p->error, "%s", error);
 }
 
 /* What it asks is declared, in sight, and not there yet. */
@@ -114,6 +144,8 @@ static void activate(ServiceProbe *p) {
         p->active = true;
         p->is_spread = false;
         forget_answers(p);
+        if (p->adopted)
+                remember_verdict(p);
         /* Where the socket is not there yet, its appearance is what starts the first probe, not a clock. */
         if (!awaits_listener(p) || !is_starting(p))
                 probe_now(p);
@@ -149,6 +181,39 @@ void probing_reset(Service *s, const Action *owner, bool adopted) {
                 p->adopted = adopted;
                 forget_answers(p);
         }
+}
+
+static const char *owner_name(const ServiceDefinition *d, const ServiceProbe *p) {
+        return p->action < 0 ? "" : d->actions[p->action].name;
+}
+
+static void carry_over(const ServiceProbe *before, ServiceProbe *after) {
+        uint64_t next_usec = probe_next_start_usec(before->probe);
+        ServiceProbe kept = *before;
+
+        kept.service = after->service;
+        kept.definition = after->definition;
+        kept.probe = after->probe;
+        kept.action = after->action;
+        kept.socket = after->socket;
+        kept.port = after->port;
+        kept.is_owed = false;
+        *after = kept;
+        if (after->active)
+                (void) probe_start_at(after->probe, NULL, next_usec == USEC_NEVER ? clock_monotonic_usec() : next_usec);
+}
+
+void probing_carry_over(const Service *before, Service *after) {
+        for (size_t i = 0; i < after->definition->n_probes; i++)
+                for (size_t j = 0; j < before->definition->n_probes; j++) {
+                        const ServiceProbe *old = &before->probes[j];
+                        ServiceProbe *new = &after->probes[i];
+
+                        if (strcmp(new->definition->name, old->definition->name) == 0 &&
+                            probe_definition_asks_same(new->definition, old->definition) &&
+                            strcmp(owner_name(after->definition, new), owner_name(before->definition, old)) == 0)
+                                carry_over(old, new);
+                }
 }
 
 void probing_socket_appeared(Service *s, int socket) {
@@ -213,6 +278,15 @@ bool probing_is_fresh(const Service *s) {
         return true;
 }
 
+static void note_change(ServiceProbe *p, const ProbeHealth *before) {
+        ProbeVerdict known = before->verdict == PROBE_VERDICT_STALE ? before->before : before->verdict;
+
+        if (p->health.verdict == known && p->since_realtime_usec > 0)
+                return;
+        p->since_realtime_usec = clock_realtime_usec();
+        records_save_verdict(supervisor_records(p->service->supervisor), p);
+}
+
 static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
         probe_health_take(&p->health, p->definition, result->outcome, phase, result->done_usec);
         p->not_asked[0] = '\0';
@@ -249,7 +323,7 @@ static void count(ServiceProbe *p, const ProbeResult *result) {
 
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         ServiceProbe *p = userdata;
-        ProbeVerdict before = p->health.verdict;
+        ProbeHealth before = p->health;
         ProbePhase phase = !is_starting(p)        ? PROBE_PHASE_UP
                            : result->nobody_there ? PROBE_PHASE_ABSENT
                                                   : PROBE_PHASE_STARTING;
@@ -265,11 +339,13 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
                                 result->error);
         else
                 take_answer(p, result, phase);
+        if (p->health.verdict != before.verdict)
+                note_change(p, &before);
         if (p->tried_usec < p->asked_usec) /* true, but not what was asked meanwhile */
                 probe_now(p);
         else
                 schedule(p, next_delay_usec(p, result, phase));
         p->is_spread = p->is_spread || p->health.verdict == PROBE_VERDICT_PASSING;
-        if (p->health.verdict != before || is_asked || result->outcome == PROBE_UNKNOWN)
+        if (p->health.verdict != before.verdict || is_asked || result->outcome == PROBE_UNKNOWN)
                 supervisor_mark(p->service);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/probing.h"
 
 #define FLUSH_DELAY_USEC (50 * USEC_PER_MSEC)
 #define RETRY_DELAY_USEC (5 * USEC_PER_SEC)
@@ -33,8 +34,9 @@ struct Records {
         Store *store;
         sd_event_source *timer;
         STAILQ_HEAD(, OwedTransition) transitions;
-        STAILQ_HEAD(, OwedWish) wishes; /* services whose wanted or intention differs from the store's */
-        size_t n_transitions, n_wishes;
+        STAILQ_HEAD(, OwedWish) wishes;       /* services whose wanted or intention differs from the store's */
+        STAILQ_HEAD(, ServiceProbe) verdicts; /* in the probes themselves: no more than there are of them */
+        size_t n_transitions, n_wishes, n_verdicts;
         bool failing;
 };
 
@@ -56,6 +58,7 @@ int records_new(sd_event *event, Store *store, Records **ret) {
         r->store = store;
         STAILQ_INIT(&r->transitions);
         STAILQ_INIT(&r->wishes);
+        STAILQ_INIT(&r->verdicts);
         e = sd_event_add_time_relative(event, &r->timer, CLOCK_MONOTONIC, FLUSH_DELAY_USEC, 10 * USEC_PER_MSEC,
                                        on_timer, r);
         if (e < 0) {
@@ -85,6 +88,10 @@ static void pop_wish(Records *r) {
         free(w);
 }
 
+static void pop_verdict(Records *r) {
+        records_forget_verdict(r, STAILQ_FIRST(&r->verdicts));
+}
+
 Records *records_free(Records *r) {
         if (!r)
                 return NULL;
@@ -93,6 +100,8 @@ Records *records_free(Records *r) {
                 pop_transition(r);
         while (!STAILQ_EMPTY(&r->wishes))
                 pop_wish(r);
+        while (!STAILQ_EMPTY(&r->verdicts))
+                pop_verdict(r);
         sd_event_source_disable_unref(r->timer);
         free(r);
         return NULL;
@@ -140,7 +149,18 @@ static int write_healing(Records *r, const Service *s) {
         return store_put_healing(r->store, s->definition->name, &stored);
 }
 
+static int write_verdict(Records *r, const ServiceProbe *p) {
+        char invocation[33];
+        int e;
+
+        probing_invocation(p, invocation);
+        e = store_put_verdict(r->store, p->service->definition->name, p->definition->name, invocation,
+                              probe_verdict_to_string(p->health.verdict), p->error, p->since_realtime_usec);
+        return e == -ENOENT ? 0 : e; /* a service that is leaving: one line of it must not hold up all others */
+}
+
 static int write_all(Records *r) {
+        ServiceProbe *p;
         OwedTransition *t;
         OwedWish *w;
         int e = store_begin(r->store);
@@ -153,6 +173,9 @@ static int write_all(Records *r) {
                 e = store_add_transition(r->store, t->name, t->realtime_usec, service_state_to_string(t->old_state),
                                          service_state_to_string(t->new_state), reason_code_to_string(t->code),
                                          t->text ? t->text : "");
+        STAILQ_FOREACH(p, &r->verdicts, owed_entry)
+        if (e == 0)
+                e = write_verdict(r, p);
         if (e == 0)
                 e = store_commit(r->store);
         if (e != 0)
@@ -163,7 +186,7 @@ static int write_all(Records *r) {
 static int flush(Records *r) {
         int e;
 
-        if (STAILQ_EMPTY(&r->transitions) && STAILQ_EMPTY(&r->wishes))
+        if (STAILQ_EMPTY(&r->transitions) && STAILQ_EMPTY(&r->wishes) && STAILQ_EMPTY(&r->verdicts))
                 return 0;
         e = write_all(r);
         note_result(r, e);
@@ -175,6 +198,8 @@ static int flush(Records *r) {
                 pop_transition(r);
         while (!STAILQ_EMPTY(&r->wishes))
                 pop_wish(r);
+        while (!STAILQ_EMPTY(&r->verdicts))
+                pop_verdict(r);
         return 0;
 }
 
@@ -249,6 +274,23 @@ void records_add_transition(Records *r, const Service *s, ServiceState old, Reas
         arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
 }
 
+void records_save_verdict(Records *r, ServiceProbe *p) {
+        if (p->is_owed || p->health.verdict == PROBE_VERDICT_NONE || p->health.verdict == PROBE_VERDICT_STALE)
+                return;
+        p->is_owed = true;
+        STAILQ_INSERT_TAIL(&r->verdicts, p, owed_entry);
+        r->n_verdicts++;
+        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+}
+
+void records_forget_verdict(Records *r, ServiceProbe *p) {
+        if (!p->is_owed)
+                return;
+        p->is_owed = false;
+        STAILQ_REMOVE(&r->verdicts, p, ServiceProbe, owed_entry);
+        r->n_verdicts--;
+}
+
 static void forget_wish(Records *r, const Service *s) {
         OwedWish *w;
 
@@ -279,6 +321,6 @@ void records_forget(Records *r, const Service *s) {
 }
 
 bool records_is_writable(const Records *r, size_t *ret_n_owed) {
-        *ret_n_owed = r->n_transitions + r->n_wishes;
+        *ret_n_owed = r->n_transitions + r->n_wishes + r->n_verdicts;
         return !r->failing;
 }

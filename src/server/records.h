@@ -22,6 +22,10 @@ void records_save_healing(Records *r, const Service *s);
  * intentions are owed again. */
 void records_owe_all(Records *r, Service *const *services, size_t n);
 void records_add_transition(Records *r, const Service *s, ServiceState old, ReasonCode code);
+/* The verdict of a probe changed. Written later as it is then: of many changes only the last. */
+void records_save_verdict(Records *r, ServiceProbe *p);
+/* It is about to be freed. `r` may be NULL. */
+void records_forget_verdict(Records *r, ServiceProbe *p);
 /* Writes now what would have been written in a moment. */
 void records_flush(Records *r);
 /* The service is about to be freed: nothing is owed for it any more. */

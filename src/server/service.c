@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "server/probing.h"
+#include "server/records.h"
 #include "server/service_live.h"
 #include "server/supervisor.h"
 
@@ -45,8 +46,10 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
 static void free_parts(Service *s) {
         for (size_t i = 0; s->actions && i < s->definition->n_actions; i++)
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
-        for (size_t i = 0; s->probes && i < s->definition->n_probes; i++)
+        for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
+                records_forget_verdict(supervisor_records(s->supervisor), &s->probes[i]);
                 probe_free(s->probes[i].probe);
+        }
         for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
                 free(s->sockets[i].listener_unit);
         for (size_t i = 0; s->ports && i < s->definition->n_ports; i++)
@@ -168,6 +171,7 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
         }
         for (size_t i = 0; i < definition->n_probes; i++)
                 next.probes[i].service = s;
+        probing_carry_over(s, &next);
 
         free_parts(s);
         service_definition_free(s->definition);
@@ -176,6 +180,8 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
         s->sockets = next.sockets;
         s->ports = next.ports;
         s->probes = next.probes;
+        for (size_t i = 0; i < definition->n_probes; i++)
+                records_save_verdict(supervisor_records(s->supervisor), &s->probes[i]);
         /* What was shown points into the old definition. */
         s->n_shown = 0;
         free(TAKE_PTR(s->shown_text));

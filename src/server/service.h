@@ -90,6 +90,9 @@ typedef struct ServiceProbe {
         uint64_t tried_usec;    /* monotonic: when the last try began, whether it came to an answer or not */
         unsigned n_answers_since_asked;
         uint64_t latency_usec, checked_realtime_usec; /* of the last pass or fail */
+        uint64_t since_realtime_usec;                 /* its verdict; of a STALE one: the verdict before */
+        bool is_owed;                                 /* the verdict is to be written (records.c) */
+        STAILQ_ENTRY(ServiceProbe) owed_entry;
         unsigned status;
         char error[120];    /* why it failed last; "" once it is passing */
         char not_asked[48]; /* why the last try did not come to ask, by our own fault; "": it did */

@@ -105,6 +105,11 @@ static struct json_object *json_of_probe(const ServiceProbe *p, bool with_recent
         add_u64(o, "p99_usec", latency.p99_usec);
         add_u64(o, "max_usec", latency.max_usec);
         add_u64(o, "checked_usec", p->checked_realtime_usec);
+        add_u64(o, "since_usec", p->since_realtime_usec);
+        add_string(o, "before",
+                   p->health.verdict == PROBE_VERDICT_STALE && p->health.before != PROBE_VERDICT_NONE
+                           ? probe_verdict_to_string(p->health.before)
+                           : "");
         if (with_recent)
                 json_object_object_add(o, "recent", json_of_recent(&p->recent));
         return o;

@@ -356,7 +356,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
 Supervisor *supervisor_free(Supervisor *s) {
         if (!s)
                 return NULL;
-        records_free(s->records);
+        s->records = records_free(s->records);
         while (s->n_services > 0)
                 service_free(s->services[--s->n_services]);
         free(s->services);

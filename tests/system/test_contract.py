@@ -28,7 +28,7 @@ PARTS = {
               "backlog": int},
     "probes": {"name": str, "role": str, "state": str, "failures": int, "last_error": str, "not_asked": str,
                "last_status": int, "latency_usec": int, "p50_usec": int, "p99_usec": int, "max_usec": int,
-               "checked_usec": int},
+               "checked_usec": int, "since_usec": int, "before": str},
 }
 
 METHODS = {

@@ -39,7 +39,9 @@ static const char services_json[] =
         "\"role\":\"readiness\",\"state\":\"pending\",\"failures\":0,\"last_error\":null,\"not_asked\":"
         "\"out of memory\",\"last_status\":null,\"latency_usec\":0,\"checked_usec\":0},{\"name\":\"ui\","
         "\"role\":\"liveness\",\"state\":\"failed\",\"failures\":0,\"last_error\":\"empty reply\",\"not_asked\":"
-        "\"\",\"last_status\":200,\"latency_usec\":90,\"checked_usec\":1763805600000000}]},"
+        "\"\",\"last_status\":200,\"latency_usec\":90,\"checked_usec\":1763805600000000},{\"name\":\"old\",\"state\":"
+        "\"stale\",\"failures\":0,"
+        "\"last_error\":\"short header\",\"since_usec\":1763805480000000,\"before\":\"failed\"}]},"
         "{\"name\":\"hero_zz\",\"state\":\"levitating\",\"since_usec\":0,\"reasons\":[{\"code\":\"stale\"}]}]";
 
 static struct json_object *parse_services(void) {
@@ -144,7 +146,8 @@ TEST(status_of_a_failed_service_lists_every_reason) {
                            "     Socket: /run/hero/hero_db/rpc.sock: missing\n"
                            "      Probe: health: failing, 4 in a row, connection refused, 1min ago\n"
                            "             rpc (readiness): pending, not answered yet: out of memory\n"
-                           "             ui: failed, before: empty reply, HTTP 200, in 90us, now\n");
+                           "             ui: failed, before: empty reply, HTTP 200, in 90us, now\n"
+                           "             old: stale, recorded as failed 2min ago, short header, not answered yet\n");
 }
 
 TEST(status_in_colour_ends_each_colour) {

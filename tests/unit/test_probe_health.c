@@ -122,9 +122,11 @@ TEST(each_row_of_results_has_its_row_of_verdicts) {
                 char verdicts[32] = "";
                 ProbeHealth h;
 
-                probe_health_reset(&h);
+                bool is_late = rows[i].before && phase_of(rows[i].results[0]) == PROBE_PHASE_UP;
+
+                probe_health_reset(&h, is_late);
                 if (rows[i].before)
-                        probe_health_adopt(&h, (ProbeVerdict) (strchr(letters, rows[i].before) - letters));
+                        probe_health_adopt(&h, is_late, (ProbeVerdict) (strchr(letters, rows[i].before) - letters));
                 ASSERT_EQ(letters[h.verdict], rows[i].before ? 'S' : 'N');
                 for (size_t j = 0; rows[i].results[j]; j++) {
                         char c = rows[i].results[j];
@@ -142,7 +144,7 @@ TEST(the_widest_window_has_sixty_four_results) {
         const ProbeDefinition p = { .failures = 1000, .successes = 1, .window_failures = 2, .window_length = 64 };
         ProbeHealth h;
 
-        probe_health_reset(&h);
+        probe_health_reset(&h, false);
         probe_health_take(&h, &p, PROBE_FAIL, PROBE_PHASE_UP, 1);
         for (unsigned i = 0; i < 62; i++)
                 probe_health_take(&h, &p, PROBE_PASS, PROBE_PHASE_UP, 2);
@@ -153,13 +155,24 @@ TEST(the_widest_window_has_sixty_four_results) {
         ASSERT_EQ(h.n_window, 64);
 }
 
+TEST(a_readiness_probe_that_came_late_counts_as_others_do) {
+        const ProbeDefinition p = { .failures = 2, .successes = 1, .role = PROBE_READINESS };
+        ProbeHealth h;
+
+        probe_health_reset(&h, true);
+        probe_health_take(&h, &p, PROBE_FAIL, PROBE_PHASE_UP, 1);
+        ASSERT_EQ(h.verdict, PROBE_VERDICT_FAILING);
+        probe_health_take(&h, &p, PROBE_FAIL, PROBE_PHASE_UP, 2);
+        ASSERT_EQ(h.verdict, PROBE_VERDICT_FAILED);
+}
+
 TEST(the_window_tells_how_many_failed_of_how_many) {
         const ProbeDefinition p = { .failures = 9, .successes = 1, .window_failures = 3, .window_length = 5 };
         const ProbeDefinition none = { .failures = 9, .successes = 1 };
         unsigned n;
         ProbeHealth h;
 
-        probe_health_reset(&h);
+        probe_health_reset(&h, false);
         ASSERT_EQ(probe_health_window_failures(&h, &p, &n), 0);
         ASSERT_EQ(n, 0);
         for (unsigned i = 1; i <= 7; i++) {
@@ -183,7 +196,7 @@ TEST(only_a_pass_or_a_fail_is_evidence) {
         const ProbeDefinition p = { .failures = 3, .successes = 1, .interval_usec = 5, .timeout_usec = 5 };
         ProbeHealth h;
 
-        probe_health_reset(&h);
+        probe_health_reset(&h, false);
         probe_health_take(&h, &p, PROBE_UNKNOWN, PROBE_PHASE_UP, 77);
         ASSERT_EQ(h.checked_usec, 0);
         ASSERT(probe_health_stale_at_usec(&h, &p) == USEC_NEVER);
@@ -191,7 +204,7 @@ TEST(only_a_pass_or_a_fail_is_evidence) {
         ASSERT_EQ(h.checked_usec, 88);
         probe_health_take(&h, &p, PROBE_UNKNOWN, PROBE_PHASE_UP, 99);
         ASSERT_EQ(h.checked_usec, 88);
-        probe_health_adopt(&h, PROBE_VERDICT_NONE);
+        probe_health_adopt(&h, true, PROBE_VERDICT_NONE);
         ASSERT_EQ(h.checked_usec, 0);
         ASSERT_EQ(h.failures, 0);
         ASSERT_EQ(h.n_window, 0);

@@ -231,6 +231,20 @@ TEST(a_removed_service_takes_its_history_and_verdicts_along) {
         ASSERT_EQ(store_get_verdict(s, "a", "p", "0", &verdict, &error, &newest), -ENOENT);
 }
 
+TEST(a_verdict_is_of_one_definition) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+        _cleanup_free_ char *verdict = NULL, *error = NULL;
+        uint64_t when;
+
+        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+        ASSERT_EQ(store_put_definition(s, "b", "{}", true), 0);
+        ASSERT_EQ(store_put_verdict(s, "a", "p", "first", "failed", "x", 1), 0);
+        ASSERT_EQ(store_put_verdict(s, "b", "p", "first", "failed", "x", 1), 0);
+        ASSERT_EQ(store_put_definition(s, "a", "{ }", true), 0);
+        ASSERT_EQ(store_get_verdict(s, "a", "p", "first", &verdict, &error, &when), -ENOENT);
+        ASSERT_EQ(store_get_verdict(s, "b", "p", "first", &verdict, &error, &when), 0);
+}
+
 TEST(a_verdict_is_of_one_invocation) {
         _cleanup_(store_closep) Store *s = fresh_store();
         _cleanup_free_ char *verdict = NULL, *error = NULL;
