@@ -10,6 +10,7 @@ enum {
 void duration_histogram_add(DurationHistogram *h, uint64_t usec) {
         h->counts[duration_encode(usec, BUCKET_DIGITS, DURATION_BUCKETS - 1)]++;
         h->n++;
+        h->sum_usec += usec;
         if (usec > h->max_usec)
                 h->max_usec = usec;
 }

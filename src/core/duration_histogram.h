@@ -13,7 +13,7 @@ enum {
 
 typedef struct DurationHistogram {
         uint64_t counts[DURATION_BUCKETS];
-        uint64_t n, max_usec;
+        uint64_t n, sum_usec, max_usec;
 } DurationHistogram;
 
 void duration_histogram_add(DurationHistogram *h, uint64_t usec);

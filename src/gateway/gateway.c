@@ -11,6 +11,7 @@
 
 #include "gateway/face_rpc.h"
 #include "gateway/health.h"
+#include "gateway/metrics_text.h"
 
 #define PATIENCE_USEC (3 * USEC_PER_SEC)
 
@@ -109,6 +110,8 @@ int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, c
                 r = journal_reader_new(event, options->is_user, &g->journal);
         if (r >= 0)
                 r = health_add_routes(g);
+        if (r >= 0)
+                r = metrics_add_routes(g);
         if (r >= 0)
                 r = face_rpc_add_routes(g);
         if (r >= 0)

@@ -338,6 +338,11 @@ void http_server_open(HttpServer *s) {
         http_listeners_follow(s);
 }
 
+void http_server_count(const HttpServer *s, size_t *ret_n_connections, size_t *ret_n_streams) {
+        *ret_n_connections = s->n_connections;
+        *ret_n_streams = s->n_streams;
+}
+
 int http_server_add_routes(HttpServer *s, const HttpRoute *routes, size_t n, void *userdata) {
         if (s->n_tables == HTTP_ROUTE_TABLES_MAX)
                 return -E2BIG;

@@ -48,5 +48,6 @@ DEFINE_CLEANUP(HttpServer *, http_server_free)
 int http_server_listen(HttpServer *s, int fd, HttpFace face);
 /* Lets them in: until then they wait at the sockets. */
 void http_server_open(HttpServer *s);
+void http_server_count(const HttpServer *s, size_t *ret_n_connections, size_t *ret_n_streams);
 /* The table must outlive the server. Of several that fit the longest path is taken. */
 int http_server_add_routes(HttpServer *s, const HttpRoute *routes, size_t n, void *userdata);

@@ -144,6 +144,8 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
         start_limit_count(&a->start_limit, &a->definition->restart, clock_monotonic_usec());
         if (adopted) /* what systemd counted before is not to be had: rather too many than one too few */
                 a->start_limit.n_starts += a->facts.n_restarts + a->service->healing.n_attempts;
+        if (!adopted && a->facts.n_restarts > 0)
+                supervisor_metrics(adoption->supervisor)->n_restarts[RESTART_BY_SYSTEMD]++;
         if (!adopted)
                 grant_new_start_limit(adoption, a);
 }
@@ -251,6 +253,7 @@ static void finish_pass(Adoption *a) {
         }
         if (first)
                 recovery_end(a->supervisor, begun, new_life);
+        supervisor_metrics(a->supervisor)->n_systemd_connections += !a->done;
         a->done = a->first_done = true;
         if (first && a->ready)
                 a->ready(a->ready_userdata);

@@ -89,6 +89,13 @@ static int get_status(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
 }
 
+static int get_metrics(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const BusContext *c = userdata;
+
+        (void) error;
+        return reply_json(m, metrics_json(c->supervisor));
+}
+
 static int dump(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const BusContext *c = userdata;
 
@@ -189,6 +196,7 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("Why", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(explanation), why),
         METHOD("History", "stt", SD_BUS_PARAM(name) SD_BUS_PARAM(limit) SD_BUS_PARAM(flags), "s",
                SD_BUS_PARAM(transitions), history),
+        METHOD("Metrics", NULL, , "s", SD_BUS_PARAM(metrics), get_metrics),
         METHOD("Dump", NULL, , "s", SD_BUS_PARAM(dump), dump_if_allowed),
         SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "ssss",
                                  SD_BUS_PARAM(name) SD_BUS_PARAM(old) SD_BUS_PARAM(new) SD_BUS_PARAM(reason), 0),

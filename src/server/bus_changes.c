@@ -152,8 +152,13 @@ static int stop_service(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return change_service(m, userdata, service_tasks_stop, false, error);
 }
 
+static void restart_by_operator(Service *s) {
+        supervisor_metrics(s->supervisor)->n_restarts[RESTART_BY_OPERATOR]++;
+        service_tasks_restart(s);
+}
+
 static int restart_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return change_service(m, userdata, service_tasks_restart, true, error);
+        return change_service(m, userdata, restart_by_operator, true, error);
 }
 
 static void free_call(void *userdata) {

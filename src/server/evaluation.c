@@ -87,6 +87,9 @@ static void publish(Service *s, const ServiceDecision *d) {
         s->shown_rule = d->rule;
         if (old != d->state) {
                 s->shown_state = d->state;
+                if (d->state == SERVICE_FAILED)
+                        supervisor_metrics(s->supervisor)
+                                ->n_failures[d->n_reasons > 0 ? d->reasons[0].code : REASON_NONE]++;
                 if (!goes_on(s, d->state))
                         record_change(s, old, d->n_reasons > 0 ? (ReasonCode) d->reasons[0].code : REASON_NONE);
         }

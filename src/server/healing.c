@@ -176,6 +176,7 @@ static void restart(Healing *h, Service *s, const Prospect *p, const RestartRule
         else
                 log_notice("%s: restarted by hero_proc, time %u of %u: %s", s->definition->name, s->healing.n_attempts,
                            rule->max_attempts, why);
+        supervisor_metrics(s->supervisor)->n_restarts[RESTART_BY_HEALING]++;
         service_tasks_heal(s, p->actions);
 }
 

@@ -313,11 +313,13 @@ static uint64_t next_delay_usec(const ServiceProbe *p, const ProbeResult *result
 }
 
 static void count(ServiceProbe *p, const ProbeResult *result) {
-        ProbeMetrics *m = supervisor_probe_metrics(p->service->supervisor);
+        Metrics *m = supervisor_metrics(p->service->supervisor);
 
         recent_answers_add(&p->recent, result->outcome, result->latency_usec);
-        m->n_results[result->outcome]++;
-        duration_histogram_add(&m->lateness,
+        m->n_probe_results[result->outcome]++;
+        if (result->outcome != PROBE_UNKNOWN)
+                duration_histogram_add(&m->probe_duration, result->latency_usec);
+        duration_histogram_add(&m->probe_lateness,
                                result->began_usec > result->due_usec ? result->began_usec - result->due_usec : 0);
 }
 

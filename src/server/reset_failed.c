@@ -105,6 +105,7 @@ static void judge_asked(ResetRun *run, ResetRow *row, Service *s) {
                 return;
         }
         row->restarting = true;
+        supervisor_metrics(s->supervisor)->n_restarts[RESTART_BY_RESET]++;
         service_tasks_restart_some(s, actions);
 }
 

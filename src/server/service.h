@@ -98,12 +98,6 @@ typedef struct ServiceProbe {
         char not_asked[48]; /* why the last try did not come to ask, by our own fault; "": it did */
 } ServiceProbe;
 
-/* What became of all probes since the server came up. */
-typedef struct ProbeMetrics {
-        uint64_t n_results[_PROBE_OUTCOME_MAX];
-        DurationHistogram lateness; /* from when a probe was due to when it began */
-} ProbeMetrics;
-
 /* The steps of taking units down and making them anew (service_units.c). */
 typedef enum UnitStep {
         UNITS_SETTLED,

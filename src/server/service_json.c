@@ -241,17 +241,17 @@ static struct json_object *json_of_histogram(const DurationHistogram *h) {
 }
 
 static struct json_object *json_of_probing(Supervisor *s) {
-        const ProbeMetrics *m = supervisor_probe_metrics(s);
+        const Metrics *m = supervisor_metrics(s);
         struct json_object *o = json_object_new_object();
         unsigned n_in_flight, n_queued;
 
         prober_count(supervisor_prober(s), &n_in_flight, &n_queued);
-        add_u64(o, "passed", m->n_results[PROBE_PASS]);
-        add_u64(o, "failed", m->n_results[PROBE_FAIL]);
-        add_u64(o, "unknown", m->n_results[PROBE_UNKNOWN]);
+        add_u64(o, "passed", m->n_probe_results[PROBE_PASS]);
+        add_u64(o, "failed", m->n_probe_results[PROBE_FAIL]);
+        add_u64(o, "unknown", m->n_probe_results[PROBE_UNKNOWN]);
         add_u64(o, "in_flight", n_in_flight);
         add_u64(o, "queued", n_queued);
-        json_object_object_add(o, "lateness", json_of_histogram(&m->lateness));
+        json_object_object_add(o, "lateness", json_of_histogram(&m->probe_lateness));
         return o;
 }
 

@@ -33,7 +33,7 @@ struct Supervisor {
         Records *records;
         SystemdClient *systemd;
         Prober *prober;
-        ProbeMetrics probe_metrics;
+        Metrics metrics;
         Sockets *sockets;
         Ports *ports;
         Adoption *adoption;
@@ -54,8 +54,8 @@ Prober *supervisor_prober(const Supervisor *s) {
         return s->prober;
 }
 
-ProbeMetrics *supervisor_probe_metrics(Supervisor *s) {
-        return &s->probe_metrics;
+Metrics *supervisor_metrics(Supervisor *s) {
+        return &s->metrics;
 }
 
 SystemdClient *supervisor_systemd(const Supervisor *s) {
@@ -191,6 +191,8 @@ static void evaluate_dirty(Supervisor *s) {
         /* What is marked from here on is for the next turn: two services that wait for each other must not spin. */
         STAILQ_HEAD(, Service) now = STAILQ_HEAD_INITIALIZER(now);
 
+        if (s->dirty_since_usec > 0)
+                duration_histogram_add(&s->metrics.evaluation_lateness, clock_monotonic_usec() - s->dirty_since_usec);
         s->dirty_since_usec = 0;
         STAILQ_CONCAT(&now, &s->dirty);
         while (!STAILQ_EMPTY(&now)) {
@@ -324,6 +326,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
                 return -ENOMEM;
         s->event = sd_event_ref(event);
         s->options = *options;
+        s->metrics.started_realtime_usec = clock_realtime_usec();
         STAILQ_INIT(&s->dirty);
         r = store_open(options->store_path, &s->store, reterr_message);
         if (r == 0)
@@ -379,6 +382,7 @@ void supervisor_set_observer(Supervisor *s, const SupervisorObserver *observer) 
 }
 
 int supervisor_set_bus(Supervisor *s, sd_bus *bus) {
+        s->metrics.n_bus_connections += bus != NULL;
         if (bus)
                 return systemd_client_attach(s->systemd, bus);
         systemd_client_detach(s->systemd);

@@ -11,6 +11,7 @@
 #include "boundary/store.h"
 #include "boundary/systemd_client.h"
 #include "core/unit_plan.h"
+#include "server/metrics.h"
 #include "server/service.h"
 
 typedef struct SupervisorOptions {
@@ -48,7 +49,7 @@ void supervisor_drop(Supervisor *s, Service *service); /* frees it */
 /* What they share. */
 sd_event *supervisor_event(const Supervisor *s);
 Prober *supervisor_prober(const Supervisor *s);
-ProbeMetrics *supervisor_probe_metrics(Supervisor *s);
+Metrics *supervisor_metrics(Supervisor *s);
 SystemdClient *supervisor_systemd(const Supervisor *s);
 Store *supervisor_store(const Supervisor *s);
 struct Records *supervisor_records(const Supervisor *s);
