@@ -84,10 +84,19 @@ static void drop(PortOwners *o, size_t i) {
         o->entries[i] = o->entries[--o->n];
 }
 
+/* PID 1, or a user's manager: it listens for .socket units. */
+static bool is_manager(uint32_t pid, const char *unit) {
+        return pid == 1 || strcmp(unit, "init.scope") == 0;
+}
+
 void port_owners_doubt(PortOwners *o, const Service *service) {
-        for (size_t i = o->n; i-- > 0;)
-                if (supervisor_find_by_unit(o->supervisor, o->entries[i].owner.unit) == service)
+        for (size_t i = o->n; i-- > 0;) {
+                const PortOwner *owner = &o->entries[i].owner;
+
+                if (is_manager(owner->pid, owner->unit) ||
+                    supervisor_find_by_unit(o->supervisor, owner->unit) == service)
                         drop(o, i);
+        }
 }
 
 void port_owners_prune(PortOwners *o, const PortTable *table) {
@@ -119,7 +128,7 @@ static bool is_user(const PortOwners *o) {
 static int weight(const PortOwners *o, pid_t pid, const char *unit) {
         if (supervisor_find_by_unit(o->supervisor, unit))
                 return 3;
-        return pid == 1 || strcmp(unit, "init.scope") == 0 ? 2 : 1;
+        return is_manager((uint32_t) pid, unit) ? 2 : 1;
 }
 
 /* Takes the best of the holders that a search has found. */
@@ -149,9 +158,11 @@ static void look_in_cgroup(const PortOwners *o, const PortListener *l, Entry *e)
         if (l->cgroup == 0 || cgroup_id_find_unit(l->cgroup, is_user(o), &unit, &folder) < 0)
                 return;
         (void) snprintf(e->owner.unit, sizeof e->owner.unit, "%s", unit);
-        if (holder_search_new(&l->socket, 1, folder, &search) >= 0 &&
-            holder_search_step(search, DESCRIPTORS_AT_ONCE) >= 0)
-                take_holders(o, search, e);
+        /* What systemd has made for a .socket unit may be open in a service as well. */
+        if (is_manager(0, unit) || holder_search_new(&l->socket, 1, folder, &search) < 0 ||
+            holder_search_step(search, DESCRIPTORS_AT_ONCE) < 0)
+                return;
+        take_holders(o, search, e);
         e->is_known = e->owner.pid > 0;
 }
 

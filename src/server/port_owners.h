@@ -28,7 +28,8 @@ DEFINE_CLEANUP(PortOwners *, port_owners_free)
 /* Borrowed until the next call of anything here. NULL: not known yet, and looked for. */
 const PortOwner *port_owners_ask(PortOwners *o, const PortListener *listener);
 
-/* The service has died or begun anew: whose its listeners are is to be found out again. */
+/* The service has died or begun anew: whose its listeners are, and who else has those of systemd, is to be found out
+ * again. */
 void port_owners_doubt(PortOwners *o, const Service *service);
 /* Forgets listeners that are not in the picture any more. */
 void port_owners_prune(PortOwners *o, const PortTable *table);

@@ -67,9 +67,7 @@ static void refresh(Ports *k) {
 /* -- judging one port -- */
 
 static bool is_ours(Service *s, const PortOwner *owner) {
-        /* PID 1 (or the user manager) listens for socket-activated services. */
-        return owner->pid == 1 || strcmp(owner->unit, "init.scope") == 0 ||
-               service_find_action_by_unit(s, owner->unit) != NULL;
+        return service_find_action_by_unit(s, owner->unit) != NULL;
 }
 
 /* Nobody's process and nobody's unit is no proof, but the user it was made by is: a user's services have no other. */
@@ -127,13 +125,16 @@ static void judge_within_reach(Ports *k, Service *s, const PortListener *l, size
                 seen->is_pending = false;
 }
 
+static bool shares_our_network(const Action *a) {
+        return a->facts.main_pid == 0 || network_namespace_is_ours((pid_t) a->facts.main_pid);
+}
+
 static void judge(Ports *k, Service *s, const ServicePort *port, PortSighting *seen) {
-        const Action *a = &s->actions[port->definition->action];
         const PortListener *l;
         size_t n;
 
         *seen = (PortSighting){ .state = SOCKET_UNKNOWN };
-        if (!port_table_is_good(k->table) || (a->facts.main_pid > 0 && !network_namespace_is_ours(a->facts.main_pid)))
+        if (!port_table_is_good(k->table) || !shares_our_network(&s->actions[port->definition->action]))
                 return;
         l = port_table_find(k->table, port->definition->port, &n);
         if (n == 0)
@@ -144,6 +145,22 @@ static void judge(Ports *k, Service *s, const ServicePort *port, PortSighting *s
                 judge_within_reach(k, s, l, n, seen);
         if (seen->state == SOCKET_ALIVE && port_listener_is_full(seen->listener))
                 seen->state = SOCKET_NOT_ACCEPTING;
+}
+
+size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max) {
+        const PortListener *l;
+        size_t n_listeners, n = 0;
+
+        l = k->table ? port_table_find(k->table, port->definition->port, &n_listeners) : NULL;
+        if (!l || l[0].reach == PORT_ELSEWHERE || !shares_our_network(&service->actions[port->definition->action]))
+                return 0;
+        for (size_t i = 0; i < n_listeners && l[i].reach == l[0].reach && n < n_max; i++) {
+                const PortOwner *owner = port_owners_ask(k->owners, &l[i]);
+
+                if (!owner || is_foreign(service, owner))
+                        ret[n++] = l[i].socket;
+        }
+        return n;
 }
 
 /* -- what follows from it -- */

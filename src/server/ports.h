@@ -20,6 +20,10 @@ void ports_forget(Ports *k);
 /* Looks at the service's ports on the spot. True when anything changed. */
 bool ports_look(Ports *k, Service *service);
 
+/* The sockets that keep the port from the service: those of others, and those whose owner is not known yet. Writes at
+ * most n_max of their inodes, and returns how many. */
+size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max);
+
 /* One of the service's processes came up or died: looks at the ports, and whose they are now. */
 void ports_owner_changed(Ports *k, Service *service);
 /* The same for a new InvocationID: of this action, nothing was seen alive before. */

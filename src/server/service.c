@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/clock.h"
+#include "server/eviction.h"
 #include "server/probing.h"
 #include "server/records.h"
 #include "server/service_live.h"
@@ -44,8 +45,10 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
 }
 
 static void free_parts(Service *s) {
-        for (size_t i = 0; s->actions && i < s->definition->n_actions; i++)
+        for (size_t i = 0; s->actions && i < s->definition->n_actions; i++) {
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
+                eviction_drop(&s->actions[i]);
+        }
         for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
                 records_forget_verdict(supervisor_records(s->supervisor), &s->probes[i]);
                 probe_free(s->probes[i].probe);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/service_folder.h"
+#include "server/eviction.h"
 #include "server/healing.h"
 #include "server/observation.h"
 #include "server/service_units.h"
@@ -26,6 +27,7 @@ static bool is_down(const Action *a) {
 
 static void set_task(Action *a, ActionTask task, bool by_operator) {
         systemd_client_forget(supervisor_systemd(a->service->supervisor), a);
+        eviction_drop(a);
         a->task = task;
         a->task_issued = false;
         a->by_operator = by_operator;
@@ -148,6 +150,8 @@ static void issue_start(Action *a) {
                 r = systemd_client_restart(systemd, a->unit, timeout_usec, on_task_done, a);
         }
         a->task_issued = r >= 0;
+        if (a->task_issued)
+                eviction_drop(a);
         if (r < 0 && r != -ENOTCONN)
                 on_task_done(a, r, NULL, NULL);
 }
@@ -178,8 +182,10 @@ void service_tasks_advance(Service *s) {
 
                 if (a->task == TASK_STOP && !a->task_issued)
                         issue_stop(a);
-                else if (a->task != TASK_NONE && !a->task_issued && may_start)
+                else if (a->task != TASK_NONE && !a->task_issued && may_start && eviction_is_over(a))
                         issue_start(a);
+                else if (a->task == TASK_NONE)
+                        eviction_follow(a);
                 pending = pending || a->task != TASK_NONE;
         }
         if (!pending && s->operation != OPERATION_NONE)

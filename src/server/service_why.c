@@ -63,6 +63,9 @@ static struct json_object *json_of_tries(const Service *s) {
         if (s->healing.n_attempts > 0)
                 add_text(tries, "hero_proc has restarted it %u time%s", s->healing.n_attempts,
                          s->healing.n_attempts == 1 ? "" : "s");
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->actions[i].evicted[0])
+                        add_text(tries, "kill_others: %s", s->actions[i].evicted);
         if (s->fault)
                 add_text(tries, "%s", s->fault);
         return tries;
@@ -75,6 +78,9 @@ static void add_next_of_action(struct json_object *next, const Action *a, uint64
 
         if (a->task == TASK_STOP)
                 add_next(next, 0, "", a->definition->name, " is being stopped");
+        else if (a->eviction && a->task != TASK_NONE)
+                add_next(next, 0, "", a->definition->name,
+                         " is started when those who hold its sockets and ports are gone");
         else if (a->task != TASK_NONE && !a->task_issued)
                 add_next(next, 0, "", a->definition->name, " is started as soon as it may");
         else if (j.phase == ACTION_STARTING)

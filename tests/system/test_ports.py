@@ -152,6 +152,23 @@ def test_a_listener_that_a_lost_child_inherited_is_a_strangers(box):
     box.hero("remove", "lost")
 
 
+def test_a_listener_of_systemd_is_the_services_when_it_was_passed_on(box):
+    """A .socket unit listens; with Service= systemd passes that to the service, else it is one more stranger."""
+    for name, port, options in (("passed", 8020, "Service=hero-passed.service\n"), ("kept", 8021, "")):
+        box.apply(server(name, port, autostart=False) | {"exec": [SERVER, "passed:" if options else f"127.0.0.1:{port}"]})
+        box.write_file(f"/run/systemd/system/{name}.socket", f"[Socket]\nListenStream=127.0.0.1:{port}\n{options}")
+    box.write_file("/run/systemd/system/kept.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    box.systemctl("daemon-reload")
+    box.systemctl("start", "passed.socket", "kept.socket")
+    box.hero("start", "passed")
+    box.hero("start", "kept", check=False)
+    assert listeners(box, 8020) == {1, box.main_pid("hero-passed.service")}
+    assert box.states()["passed"] == "running" and port_of(box, "passed")["listener_pid"] != 1
+    assert ("socket-foreign", "port 8021", "port 8021: held by PID 1 (systemd) of init.scope") in reasons(box, "kept")
+    box.systemctl("stop", "passed.socket", "kept.socket")
+    box.hero("remove", "passed", "kept")
+
+
 def test_the_first_probe_comes_when_the_listener_does(box):
     """With a minute between probes, a clock would not bring it."""
     probe = {"port": 8016, "path": "/", "interval_ms": 60000}

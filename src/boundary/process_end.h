@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Ending a process that is not ours, and no other one: it is held by a descriptor from before it was looked at until it
+ * is gone, so that its number cannot come to mean somebody else meanwhile. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "boundary/socket_holders.h"
+
+/* A pidfd of the process that has this socket open, made sure of by looking again when it was held: to be closed;
+ * readable once the process has ended. -ESRCH: it has not, any more. */
+int process_hold(const SocketHolder *holder);
+
+/* Whether it may have come by the socket on its own: who made the socket was root, or the user that the process runs
+ * as. Else it may have been handed it, by somebody who wants it ended. True as well where that cannot be told any more.
+ */
+bool process_may_own_socket(const SocketHolder *holder);
+
+/* 0 or negative errno: -ESRCH where it has ended, -EPERM where that is not for us to do. */
+int process_signal(int pidfd, int signal);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/contest.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "boundary/process_end.h"
+#include "server/ports.h"
+#include "server/sockets.h"
+#include "server/supervisor.h"
+
+/* Not by way of a link, and not one more name of a file that has another: a service's folder is its user's, who could
+ * have anybody ended who listens anywhere. */
+static bool leads_straight_to(const char *path, uint64_t inode) {
+        const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+        _cleanup_close_ int fd = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+        struct stat st;
+
+        return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode && st.st_nlink == 1;
+}
+
+static Contested contest_socket(const ServiceSocket *k) {
+        Contested c = { .socket = k->seen.socket, .name = k->definition->name };
+
+        if (!leads_straight_to(k->definition->path, k->seen.inode))
+                c.left = "leads to another socket by a link, and whoever listens there is left alone";
+        else if (c.socket == 0)
+                c.left = "is held by a process that cannot be seen from here, and is left to it";
+        return c;
+}
+
+static size_t find_sockets(const Action *a, Contested ret[static CONTESTED_MAX]) {
+        Service *s = a->service;
+        size_t n = 0;
+
+        (void) sockets_look(supervisor_sockets(s->supervisor), s);
+        for (size_t i = 0; i < s->definition->n_sockets; i++) {
+                const ServiceSocket *k = &s->sockets[i];
+                bool listens = k->seen.state == SOCKET_ALIVE || k->seen.state == SOCKET_NOT_ACCEPTING;
+                bool is_ours = !k->foreign && k->listener_unit;
+
+                if (listens && !is_ours && (k->definition->action < 0 || &s->actions[k->definition->action] == a))
+                        ret[n++] = contest_socket(k);
+        }
+        return n;
+}
+
+static size_t find_ports(const Action *a, Contested ret[static CONTESTED_MAX], size_t n) {
+        Service *s = a->service;
+        Ports *k = supervisor_ports(s->supervisor);
+
+        (void) ports_look(k, s);
+        for (size_t i = 0; i < s->definition->n_ports; i++) {
+                uint32_t sockets[CONTESTED_MAX];
+                size_t n_sockets = 0;
+
+                if (&s->actions[s->definition->ports[i].action] == a)
+                        n_sockets = ports_find_strangers(k, s, &s->ports[i], sockets, CONTESTED_MAX);
+                for (size_t j = 0; j < n_sockets && n < CONTESTED_MAX; j++)
+                        ret[n++] = (Contested){ .socket = sockets[j], .name = s->definition->ports[i].name };
+        }
+        return n;
+}
+
+size_t contest_find(const Action *a, Contested ret[static CONTESTED_MAX]) {
+        static_assert((int) DEFINITION_SOCKETS_MAX < (int) CONTESTED_MAX,
+                      "there is room for all sockets, and for ports");
+
+        return find_ports(a, ret, find_sockets(a, ret));
+}
+
+const char *contest_spares(const Action *a, const SocketHolder *holder, const char *unit) {
+        const Service *owner = supervisor_find_by_unit(a->service->supervisor, unit);
+
+        if (owner)
+                return owner == a->service ? "" : "which is another service of hero_proc";
+        if (holder->pid == 1 || strcmp(unit, "init.scope") == 0)
+                return "which is systemd itself, for a .socket unit";
+        if (holder->pid == getpid() || strcmp(unit, "hero_proc.service") == 0 || strncmp(unit, "hero_proc-", 10) == 0)
+                return "which is hero_proc itself";
+        return process_may_own_socket(holder) ? NULL : "which may have been handed it by another user";
+}
