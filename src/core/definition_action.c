@@ -9,6 +9,7 @@
 #include "base/outcome.h"
 #include "core/definition_reader.h"
 #include "core/definition_value.h"
+#include "core/secret_name.h"
 
 static void free_pairs(KeyValue *pairs, size_t n) {
         for (size_t i = 0; i < n; i++) {
@@ -24,6 +25,7 @@ void definition_action_done(ActionDefinition *a) {
         free_pairs(a->env, a->n_env);
         definition_free_strings(a->env_file);
         free_pairs(a->credentials, a->n_credentials);
+        free_pairs(a->credentials_encrypted, a->n_credentials_encrypted);
         free(a->user);
         free(a->group);
         free(a->working_dir);
@@ -112,6 +114,13 @@ static int check_env(DefinitionReader *r, const JsonValue *v) {
         for (size_t i = 0; i < ELEMENTSOF(ours); i++)
                 if (strcmp(v->key, ours[i]) == 0)
                         return definition_refuse(r, NULL, "this variable is set by hero_proc");
+        /* What was taken once, maybe by a version that knew fewer words, is not refused for what it is called. */
+        if (!r->allow_secret_env && !r->is_stored && secret_name_find(v->key))
+                return definition_refuse(r, NULL,
+                                         "%s: by its name a secret, and systemd shows the environment to everybody: "
+                                         "expected a file instead, named in credentials or env_file, or "
+                                         "\"allow_secret_env\": true where it is no secret",
+                                         secret_name_find(v->key));
         /* systemd refuses the whole unit over such a value. */
         if (definition_has_control(v->string, "\t\n"))
                 return definition_refuse(r, v, "expected no control characters but tab and newline");
@@ -323,12 +332,15 @@ int definition_read_action(DefinitionReader *r, const JsonValue *object, const J
 
         a->stop_timeout_usec = definition_usec(object, FIELD_OF_ACTION, "stop_timeout_ms");
         a->kill_others = definition_boolean(object, FIELD_OF_ACTION, "kill_others");
+        r->allow_secret_env = definition_boolean(object, FIELD_OF_ACTION, "allow_secret_env");
 
         if ((ret = read_exec(r, object, a)) != 0 || (ret = read_kind(r, object, a)) != 0 ||
             (ret = read_pairs(r, json_member(object, "env"), check_env, &a->env, &a->n_env)) != 0 ||
             (ret = read_env_files(r, json_member(object, "env_file"), a)) != 0 ||
             (ret = read_pairs(r, json_member(object, "credentials"), check_credential, &a->credentials,
                               &a->n_credentials)) != 0 ||
+            (ret = read_pairs(r, json_member(object, "credentials_encrypted"), check_credential,
+                              &a->credentials_encrypted, &a->n_credentials_encrypted)) != 0 ||
             (ret = read_identity(r, object, a)) != 0 || (ret = read_stop_signal(r, object, a)) != 0 ||
             (ret = read_restart(r, object, service, a)) != 0 || (ret = read_limits(r, object, a)) != 0 ||
             (ret = read_systemd(r, object, a)) != 0)

@@ -4,6 +4,7 @@
 /* The one list of what a service definition may hold: names, types, bounds, defaults. The reader checks against it, the
  * manual is checked against it. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ typedef struct DefinitionField {
         const char *standard; /* the default as it would be written; NULL: none, or the summary tells */
         const char *expects;  /* what a right value is; NULL: follows from the type */
         const char *summary;
+        bool hidden; /* its value is not shown to those who may not manage definitions; of a FIELD_MAP each value */
 } DefinitionField;
 
 const DefinitionField *definition_fields(size_t *ret_n);

@@ -76,6 +76,8 @@ _printf_(3, 0) static int refuse_valist(DefinitionReader *r, const JsonValue *va
                 text = NULL;
                 return -ENOMEM;
         }
+        if (r->is_stored) /* the message goes to the log */
+                value = NULL;
         if (value)
                 show(value->source, value->source_length, SHOWN_VALUE_BYTES_MAX, shown);
         if (asprintf(&r->message, "%s: %s%s%s%s%s", r->label, r->path, r->path_length > 0 ? ": " : "", shown,

@@ -20,6 +20,8 @@ typedef struct DefinitionReader {
         size_t path_length;
         char *message; /* of the one error; owned */
         const char *socket_dir;
+        bool is_stored;             /* it was taken before: see service_definition_parse_stored() */
+        bool allow_secret_env;      /* of the action that is being read */
         ServiceDefinition *service; /* what is being filled in */
 } DefinitionReader;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/outcome.h"
+#include "core/definition_public.h"
 #include "core/definition_reader.h"
 #include "core/json_strict.h"
 
@@ -50,6 +51,7 @@ ServiceDefinition *service_definition_free(ServiceDefinition *d) {
         definition_free_strings(d->requires);
         definition_free_strings(d->after);
         free(d->text);
+        free(d->public_text);
         free(d->name);
         free(d->description);
         free(d->on_failure_unit);
@@ -64,9 +66,16 @@ void service_definition_free_list(ServiceDefinition **list, size_t n) {
         free(list);
 }
 
-static int parse_service(const char *text, size_t length, const char *label, const char *socket_dir,
+/* What is wanted of all the texts of one call. */
+typedef struct ParseOptions {
+        const char *socket_dir;
+        bool is_stored;
+} ParseOptions;
+
+static int parse_service(const char *text, size_t length, const char *label, const ParseOptions *options,
                          ServiceDefinition **ret, char **reterr_message) {
-        _cleanup_(definition_reader_done) DefinitionReader r = { .socket_dir = socket_dir };
+        _cleanup_(definition_reader_done)
+                DefinitionReader r = { .socket_dir = options->socket_dir, .is_stored = options->is_stored };
         _cleanup_(json_document_freep) JsonDocument *document = NULL;
         int err;
 
@@ -77,7 +86,7 @@ static int parse_service(const char *text, size_t length, const char *label, con
         r.service->text = strndup(text, length);
         if (!r.service->text)
                 return -ENOMEM;
-        err = json_strict_parse(text, length, &document, reterr_message);
+        err = json_strict_parse(r.service->text, length, &document, reterr_message);
         if (err < 0)
                 return err;
         err = definition_read_service(&r, document->values);
@@ -86,6 +95,9 @@ static int parse_service(const char *text, size_t length, const char *label, con
                         *reterr_message = TAKE_PTR(r.message);
                 return err;
         }
+        err = definition_public_text(document->values, r.service->text, &r.service->public_text);
+        if (err < 0)
+                return err;
         *ret = TAKE_PTR(r.service);
         return 0;
 }
@@ -128,7 +140,7 @@ static int refuse_duplicates(const DefinitionList *l, char **reterr_message) {
         return 0;
 }
 
-static int parse_spans(const char *text, const JsonSpan *spans, size_t n, bool is_array, const char *socket_dir,
+static int parse_spans(const char *text, const JsonSpan *spans, size_t n, bool is_array, const ParseOptions *options,
                        DefinitionList *l, char **reterr_message) {
         l->items = calloc(n, sizeof l->items[0]);
         if (!l->items)
@@ -140,15 +152,15 @@ static int parse_spans(const char *text, const JsonSpan *spans, size_t n, bool i
 
                 if (is_array)
                         (void) snprintf(label, sizeof label, "definition[%zu]", l->n);
-                r = parse_service(text + s->offset, s->length, label, socket_dir, &l->items[l->n], reterr_message);
+                r = parse_service(text + s->offset, s->length, label, options, &l->items[l->n], reterr_message);
                 if (r != 0)
                         return r;
         }
         return refuse_duplicates(l, reterr_message);
 }
 
-int service_definition_parse(const char *text, const char *socket_dir, ServiceDefinition ***ret_list, size_t *ret_n,
-                             char **reterr_message) {
+static int parse_text(const char *text, const ParseOptions *options, ServiceDefinition ***ret_list, size_t *ret_n,
+                      char **reterr_message) {
         _cleanup_(definition_list_done) DefinitionList l = {};
         _cleanup_free_ JsonSpan *spans = NULL;
         _cleanup_free_ char *fault = NULL;
@@ -166,7 +178,7 @@ int service_definition_parse(const char *text, const char *socket_dir, ServiceDe
                 return refuse_text("[]: expected at least one service", reterr_message);
         if (n > LIST_SERVICES_MAX)
                 return refuse_text("expected at most 8192 services", reterr_message);
-        r = parse_spans(text, spans, n, text[strspn(text, " \t\r\n")] == '[', socket_dir, &l, reterr_message);
+        r = parse_spans(text, spans, n, text[strspn(text, " \t\r\n")] == '[', options, &l, reterr_message);
         if (r != 0)
                 return r;
         *ret_list = TAKE_PTR(l.items);
@@ -200,4 +212,15 @@ bool probe_definition_asks_same(const ProbeDefinition *a, const ProbeDefinition 
                     a->expect_status[i].last != b->expect_status[i].last)
                         return false;
         return true;
+}
+
+int service_definition_parse(const char *text, const char *socket_dir, ServiceDefinition ***ret_list, size_t *ret_n,
+                             char **reterr_message) {
+        return parse_text(text, &(ParseOptions){ .socket_dir = socket_dir }, ret_list, ret_n, reterr_message);
+}
+
+int service_definition_parse_stored(const char *text, const char *socket_dir, ServiceDefinition ***ret_list,
+                                    size_t *ret_n, char **reterr_message) {
+        return parse_text(text, &(ParseOptions){ .socket_dir = socket_dir, .is_stored = true }, ret_list, ret_n,
+                          reterr_message);
 }

@@ -109,6 +109,8 @@ typedef struct ActionDefinition {
         char **env_file;       /* NULL-terminated or NULL; absolute paths */
         KeyValue *credentials; /* id, absolute path */
         size_t n_credentials;
+        KeyValue *credentials_encrypted; /* the same, of what systemd-creds(1) encrypted */
+        size_t n_credentials_encrypted;
         char *user, *group, *working_dir; /* each may be NULL */
         int umask;                        /* -1: systemd's default */
         uint64_t start_timeout_usec;      /* USEC_NEVER: a oneshot whose work may take as long as it takes */
@@ -122,7 +124,8 @@ typedef struct ActionDefinition {
 } ActionDefinition;
 
 typedef struct ServiceDefinition {
-        char *text;               /* the JSON of this service as given, byte for byte */
+        char *text;        /* the JSON of this service as given, byte for byte */
+        char *public_text; /* the same with what is not for everyone's eyes as null; NULL: there is nothing such */
         char *name, *description; /* description may be NULL */
         bool autostart, require_ready;
         char **requires, **after; /* NULL-terminated or NULL; no duplicates, `after` does not repeat `requires` */
@@ -150,6 +153,10 @@ typedef struct ServiceDefinition {
  * -ENOMEM. */
 int service_definition_parse(const char *text, const char *socket_dir, ServiceDefinition ***ret_list, size_t *ret_n,
                              char **reterr_message);
+/* The same of a definition that was accepted before: what is refused for the sake of good practice alone is taken, so
+ * that an upgrade loses no service; and no message holds a value, since it goes to the log. */
+int service_definition_parse_stored(const char *text, const char *socket_dir, ServiceDefinition ***ret_list,
+                                    size_t *ret_n, char **reterr_message);
 
 ServiceDefinition *service_definition_free(ServiceDefinition *d);
 void service_definition_free_list(ServiceDefinition **list, size_t n);

@@ -354,6 +354,7 @@ static struct json_object *action_plan(const ServiceDefinition *d, size_t action
         add_environment(&l, d, action);
         add_environment_files(&l, a);
         add_pairs(&l, "LoadCredential", "a(ss)", a->credentials, a->n_credentials);
+        add_pairs(&l, "LoadCredentialEncrypted", "a(ss)", a->credentials_encrypted, a->n_credentials_encrypted);
         add_process(&l, a);
         add_restart(&l, a);
         add_limits(&l, a);

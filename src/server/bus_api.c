@@ -197,6 +197,7 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("History", "stt", SD_BUS_PARAM(name) SD_BUS_PARAM(limit) SD_BUS_PARAM(flags), "s",
                SD_BUS_PARAM(transitions), history),
         METHOD("Metrics", NULL, , "s", SD_BUS_PARAM(metrics), get_metrics),
+        METHOD("GetDefinition", "s", SD_BUS_PARAM(name), "s", SD_BUS_PARAM(definition), bus_changes_dispatch),
         METHOD("Dump", NULL, , "s", SD_BUS_PARAM(dump), dump_if_allowed),
         SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "ssss",
                                  SD_BUS_PARAM(name) SD_BUS_PARAM(old) SD_BUS_PARAM(new) SD_BUS_PARAM(reason), 0),

@@ -161,6 +161,17 @@ static int restart_service(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return change_service(m, userdata, restart_by_operator, true, error);
 }
 
+/* As it was given, with what the property Definition does not show. */
+static int get_definition(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+        Service *s;
+        int r = sd_bus_message_read(m, "s", &name);
+
+        if (r >= 0)
+                r = bus_arguments_find_service(userdata, name, &s, error);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "s", s->definition->text);
+}
+
 static void free_call(void *userdata) {
         sd_bus_message_unref(userdata);
 }
@@ -225,6 +236,7 @@ static const Change changes[] = {
         { "ResetFailed", "reset-failed", AUTHORITY_MANAGE_SERVICES, SUBJECT_NAMES, reset_failed },
         { "ApplyDefinitions", "apply", AUTHORITY_MANAGE_DEFINITIONS, SUBJECT_TEXTS, apply_definitions },
         { "RemoveService", "remove", AUTHORITY_MANAGE_DEFINITIONS, SUBJECT_NAME, remove_service },
+        { "GetDefinition", "definition", AUTHORITY_MANAGE_DEFINITIONS, SUBJECT_NAME, get_definition },
 };
 
 static int require(const Change *change, sd_bus_message *m, const BusContext *c, sd_bus_error *error) {

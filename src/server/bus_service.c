@@ -23,7 +23,7 @@ static int get_word(sd_bus *bus, const char *path, const char *interface, const 
         else if (strcmp(property, "Wanted") == 0)
                 word = service_wants_up(s) ? "up" : "down";
         else if (strcmp(property, "Definition") == 0)
-                word = s->definition->text;
+                word = s->definition->public_text ? s->definition->public_text : s->definition->text;
         else if (strcmp(property, "Ready") == 0)
                 word = service_json_ready_word(s);
         return sd_bus_message_append(reply, "s", word);

@@ -139,8 +139,8 @@ static void add_probe_command(struct json_object *commands, const ProbeDefinitio
                 (void) snprintf(where, sizeof where, "--unix-socket %s http://localhost", p->socket);
         else
                 (void) snprintf(where, sizeof where, "http://127.0.0.1:%u", p->port);
-        if (p->body)
-                add_text(commands, "curl -i -X %s --json '%s' %s%s", p->method, p->body, where, p->path);
+        if (p->body) /* which may be a secret, and this is for everyone: who may see it finds it in the definition */
+                add_text(commands, "curl -i -X %s --json \"$BODY\" %s%s", p->method, where, p->path);
         else
                 add_text(commands, "curl -i %s%s", where, p->path);
 }

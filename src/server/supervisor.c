@@ -288,7 +288,7 @@ static int load_service(Supervisor *s, const StoredService *stored) {
         ServiceDefinition **list = NULL;
         Service *service;
         size_t n = 0;
-        int r = service_definition_parse(stored->text, s->options.socket_dir, &list, &n, &message);
+        int r = service_definition_parse_stored(stored->text, s->options.socket_dir, &list, &n, &message);
 
         if (r != 0) {
                 /* An older server took it. It is left as it is: no word of it is lost, and its units run on. */

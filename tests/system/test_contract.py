@@ -35,7 +35,8 @@ METHODS = {
     "ListServices": ("", "a(sssso)"), "GetService": ("s", "o"), "GetStatus": ("ast", "s"),
     "ApplyDefinitions": ("ast", "a(ss)s"), "RemoveService": ("st", ""), "StartService": ("st", "s"),
     "StopService": ("st", "s"), "RestartService": ("st", "s"), "ResetFailed": ("ast", "a(sss)"),
-    "ProbeService": ("st", "s"), "Why": ("st", "s"), "History": ("stt", "s"), "Dump": ("", "s"),
+    "ProbeService": ("st", "s"), "Why": ("st", "s"), "History": ("stt", "s"), "GetDefinition": ("s", "s"),
+    "Dump": ("", "s"),
 }
 LATER_METHODS = {"Metrics": ("", "s")}
 PROPERTIES = {
