@@ -15,6 +15,10 @@
  * good if it tried harder. */
 #define NOT_ASKED_INTERVAL_USEC (1 * USEC_PER_SEC)
 
+enum {
+        TRIES_MAX = 3, /* to ask for somebody who waits: then what is known has to do */
+};
+
 static bool action_serves(const Action *a) {
         return a->wanted && (a->facts.active == UNIT_ACTIVE || a->facts.active == UNIT_RELOADING);
 }
@@ -235,7 +239,7 @@ void probing_ask_now(Service *s) {
                 ServiceProbe *p = &s->probes[i];
 
                 p->asked_usec = now_usec;
-                p->n_answers_since_asked = 0;
+                p->n_answers_since_asked = p->n_not_asked_since_asked = 0;
                 /* One that is on its way goes on, or whoever asks often enough would never let a slow service answer;
                  * probing_on_done() has another one follow it. */
                 if (p->active)
@@ -243,15 +247,8 @@ void probing_ask_now(Service *s) {
         }
 }
 
-/* Asked, and not answered for a reason of our own: where nothing believable is known, nothing more will be. */
-static bool is_beyond_asking(const ServiceProbe *p) {
-        return p->not_asked[0] && p->tried_usec >= p->asked_usec &&
-               (p->health.checked_usec == 0 ||
-                clock_monotonic_usec() >= probe_health_stale_at_usec(&p->health, p->definition));
-}
-
 static bool is_settled(const ServiceProbe *p) {
-        if (!p->active || is_beyond_asking(p))
+        if (!p->active || p->n_not_asked_since_asked >= TRIES_MAX)
                 return true;
         if (p->answered_usec < p->asked_usec)
                 return false;
@@ -299,6 +296,11 @@ static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase p
         p->n_answers_since_asked++;
 }
 
+static void note_not_asked(ServiceProbe *p, const ProbeResult *result) {
+        (void) snprintf(p->not_asked, sizeof p->not_asked, "%.*s", (int) sizeof p->not_asked - 1, result->error);
+        p->n_not_asked_since_asked++;
+}
+
 static uint64_t next_delay_usec(const ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
         uint64_t delay_usec = probe_health_delay_usec(&p->health, p->definition, early_permille(p)),
                  other_usec = USEC_NEVER;
@@ -330,6 +332,7 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
                            : result->nobody_there ? PROBE_PHASE_ABSENT
                                                   : PROBE_PHASE_STARTING;
         bool is_asked = !is_settled(p);
+        bool was_old = result->done_usec >= probe_health_stale_at_usec(&before, p->definition);
 
         (void) probe;
         if (!p->active)
@@ -337,8 +340,7 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         count(p, result);
         p->tried_usec = result->began_usec;
         if (result->outcome == PROBE_UNKNOWN)
-                (void) snprintf(p->not_asked, sizeof p->not_asked, "%.*s", (int) sizeof p->not_asked - 1,
-                                result->error);
+                note_not_asked(p, result);
         else
                 take_answer(p, result, phase);
         if (p->health.verdict != before.verdict)
@@ -348,6 +350,6 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         else
                 schedule(p, next_delay_usec(p, result, phase));
         p->is_spread = p->is_spread || p->health.verdict == PROBE_VERDICT_PASSING;
-        if (p->health.verdict != before.verdict || is_asked || result->outcome == PROBE_UNKNOWN)
+        if (p->health.verdict != before.verdict || was_old || is_asked)
                 supervisor_mark(p->service);
 }

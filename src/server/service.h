@@ -92,7 +92,7 @@ typedef struct ServiceProbe {
         uint64_t asked_usec;    /* monotonic: somebody wants an answer newer than this; 0: nobody */
         uint64_t answered_usec; /* monotonic: when the probe began whose answer is the newest */
         uint64_t tried_usec;    /* monotonic: when the last try began, whether it came to an answer or not */
-        unsigned n_answers_since_asked;
+        unsigned n_answers_since_asked, n_not_asked_since_asked;
         uint64_t latency_usec, checked_realtime_usec; /* of the last pass or fail */
         uint64_t since_realtime_usec;                 /* its verdict; of a STALE one: the verdict before */
         bool is_owed;                                 /* the verdict is to be written (records.c) */

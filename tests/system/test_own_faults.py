@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What goes wrong with the server itself counts against no service: then it is not known how they are, and so it is said."""
+
+from __future__ import annotations
+
+from box import SERVER_UNIT
+from herodemo import probe, reasons, service, set_faults, socket_path, status
+
+STOPPED_SECONDS = 4  # of a server that promises to look five times a second
+
+
+def prepare(box):
+    box.start_server()
+    # A server that is stopped, or has no descriptor left to say that it lives, would be ended by its watchdog.
+    box.systemctl("service-watchdogs", "no")
+
+
+def all_changes(action: str, argument: list, until: dict[str, str], timeout: float, after: float = 0.0) -> list[list[str]]:
+    """For the agent: the changes of all services from before something is done until each of `until` is in its state,
+    and so many seconds after that. Done is what `action` says, with its argument."""
+    with Signals("type='signal',interface='org.hero.Proc1.Manager',member='StateChanged'") as signals:  # noqa: F821
+        if action == "run":
+            subprocess.run(argument, check=True)  # noqa: F821
+        else:
+            pid, seconds = argument
+            os.kill(pid, signal.SIGSTOP)  # noqa: F821
+            time.sleep(seconds)  # noqa: F821  (the span is what is tested)
+            os.kill(pid, signal.SIGCONT)  # noqa: F821
+        seen, left = [], dict(until)
+        deadline = time.monotonic() + timeout  # noqa: F821
+        while left and (message := signals.next(max(deadline - time.monotonic(), 0))):  # noqa: F821
+            name, old, new, reason = message["payload"]["data"]
+            seen.append([name, old, new, reason])
+            if left.get(name) == new:
+                del left[name]
+        deadline = time.monotonic() + after  # noqa: F821
+        while message := signals.next(max(deadline - time.monotonic(), 0)):  # noqa: F821
+            seen.append(message["payload"]["data"])
+    return seen
+
+
+def limit_descriptors(box, n: int) -> list[str]:
+    return ["prlimit", f"--pid={box.main_pid(SERVER_UNIT)}", f"--nofile={n}:"]
+
+
+def test_without_a_descriptor_left_what_was_known_ages_and_nobody_is_called_failed(box):
+    box.apply(service(box, "well", "--port", "8721", probes=[probe(), probe("port", port=8721)]),
+              service(box, "turns", probe=probe()), service(box, "broken", probe=probe()))
+    for name in ("well", "turns", "broken"):
+        box.wait_state(name, "running", 10)
+    set_faults(box, "broken", "/api/files close")
+    box.wait_state("broken", "failed", 10)
+    server = box.main_pid(SERVER_UNIT)
+
+    seen = box.agent.call(all_changes, "run", limit_descriptors(box, 3),
+                          {"well": "unknown", "turns": "unknown", "broken": "unknown"}, 20)
+    assert sorted((name, new, reason) for name, _, new, reason in seen) == [
+        ("broken", "unknown", "stale"), ("turns", "unknown", "stale"), ("well", "unknown", "stale")], seen
+    assert box.http(socket_path("well"), "/api/files")[0] == 200
+    text = next(text for _, subject, text in reasons(box, "well") if subject == "files")
+    assert text.startswith("files: last seen passing ") and text.endswith("(we have no file descriptor left)"), text
+    text = reasons(box, "broken")[0][2]
+    assert text.startswith("files: last seen failed ") and "no answer since" in text, text
+    shown = next(found for found in status(box, "well")["probes"] if found["name"] == "files")
+    assert shown["not_asked"] == "we have no file descriptor left" and shown["state"] == "passing"
+    assert "not asked since: we have no file descriptor left" in box.hero("status", "well", check=False).stdout
+    assert box.hero("status", "well", check=False).returncode == 6
+
+    # What breaks and what heals meanwhile is not known either; both come to light when it is asked again.
+    set_faults(box, "turns", "/api/files close")
+    set_faults(box, "broken")
+    seen = box.agent.call(all_changes, "run", limit_descriptors(box, 1024),
+                          {"well": "running", "turns": "failed", "broken": "running"}, 20)
+    by_name = {name: [new for other, _, new, _ in seen if other == name] for name in ("well", "turns", "broken")}
+    assert by_name == {"well": ["running"], "turns": ["degraded", "failed"], "broken": ["running"]}, seen
+    assert box.main_pid(SERVER_UNIT) == server
+    box.hero("remove", "well", "turns", "broken")
+
+
+def test_a_question_that_cannot_be_asked_is_answered_with_that(box):
+    box.apply(service(box, "asked", probe=probe(interval_ms=60000, timeout_ms=1000)))
+    box.wait_state("asked", "running", 10)
+    checked = status(box, "asked")["probes"][0]["checked_usec"]
+    box.run(limit_descriptors(box, 3))
+    assert box.hero_json("reset-failed", "asked", timeout=30)["left_alone"] == ["asked"]
+    shown = status(box, "asked")["probes"][0]
+    assert shown["checked_usec"] == checked and shown["not_asked"] == "we have no file descriptor left", shown
+    assert box.states()["asked"] == "running"  # seen so within the minute for which that is good
+    box.run(limit_descriptors(box, 1024))
+    box.wait_for(lambda: status(box, "asked")["probes"][0]["checked_usec"] > checked, 5, "it is asked again soon")
+    assert status(box, "asked")["probes"][0]["not_asked"] == ""
+    box.hero("remove", "asked")
+
+
+def test_a_server_that_was_stopped_for_seconds_calls_no_healthy_service_failed_or_degraded(box):
+    names = [f"s{i:02}" for i in range(20)]
+    for name in names[::2]:  # half of them are being asked whenever the server stops
+        set_faults(box, name, "/api/files slow-150")
+    box.apply(*(service(box, name, probes=[probe(), probe("alive", "/health")]) for name in names))
+    for name in names:
+        box.wait_state(name, "running", 20)
+    server = box.main_pid(SERVER_UNIT)
+    before = {name: status(box, name)["probes"][0]["checked_usec"] for name in names}
+    seen = box.agent.call(all_changes, "stop", [server, STOPPED_SECONDS], {}, 0, 3.0)
+    assert not [change for change in seen if change[2] not in ("unknown", "running")], seen
+    for name in names:
+        box.wait_state(name, "running", 10)
+        assert box.http(socket_path(name), "/api/files")[0] == 200
+    assert box.main_pid(SERVER_UNIT) == server
+    assert all(status(box, name)["probes"][0]["checked_usec"] > before[name] for name in names)
+    box.hero("remove", *names)
