@@ -173,6 +173,10 @@ lint:  ## layers, formatting, scripts
 format:  ## let clang-format lay out all sources
 	git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
 
+.PHONY: deb
+deb:  ## Debian packages in build/deb, held against lintian (as root where debhelper is not installed)
+	tools/build_deb
+
 .PHONY: demo
 demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a shell in it)
 	@KEEP=$(KEEP) tools/demo

@@ -8,7 +8,7 @@
 
 /* Percent of the last ten seconds. Somebody waits for a processor most of the time on any busy machine, which is no
  * emergency; that all processes at once wait for memory is one long before. */
-#define CPU_SOME_MAX 98.0
+#define CPU_SOME_MAX 99.5
 #define MEMORY_FULL_MAX 30.0
 
 /* The value of "some avg10=1.23 …" or "full avg10=…"; 0 where there is none. */

@@ -32,7 +32,7 @@ LimiterVerdict restart_limiter_ask(const RestartLimiter *l, size_t n_services, s
                                                         LIMITER_RESTARTS_MAX);
         LimiterVerdict v = wait_after(l->starved_usec, LIMITER_STARVED_USEC, HEALING_HOLD_STARVED, now_usec);
 
-        if (v.hold == HEALING_HOLD_NONE && under_pressure)
+        if (v.hold == HEALING_HOLD_NONE && under_pressure && l->per_window != LIMITER_NONE)
                 v = (LimiterVerdict){ HEALING_HOLD_PRESSURE, usec_add(now_usec, LIMITER_PRESSURE_USEC) };
         if (v.hold == HEALING_HOLD_NONE && l->per_window == LIMITER_SHARE && n_ill >= n_many)
                 v = wait_after(restart_before(l, 1), LIMITER_ONE_BY_ONE_USEC, HEALING_HOLD_MANY, now_usec);

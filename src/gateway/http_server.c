@@ -47,6 +47,8 @@ void http_server_kick(HttpServer *s) {
         (void) sd_event_source_set_enabled(s->kick, SD_EVENT_ONESHOT);
 }
 
+static void on_library_log(void *userdata, const char *format, va_list ap) _printf_(2, 0);
+
 static void on_library_log(void *userdata, const char *format, va_list ap) {
         char text[256];
 
