@@ -10,13 +10,8 @@
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
 
-/* A reply that is not of the form agreed on: another version's server. */
 static int fail_with_bad_reply(int r, char **reterr_message) {
-        if (r == -ENOMEM)
-                return r;
-        return hero_proc_connection_fail(
-                -EBADMSG, "hero_proc_server gave an answer of an unknown form; is it of another version?",
-                reterr_message);
+        return r == -ENOMEM ? r : hero_proc_connection_fail_with_bad_reply(reterr_message);
 }
 
 static int read_text(sd_bus_message *reply, char **ret, char **reterr_message) {
@@ -76,6 +71,24 @@ static int ask_about(HeroProcConnection *c, const char *member, const char *name
 
 int hero_proc_client_why(HeroProcConnection *c, const char *name, char **ret_json, char **reterr_message) {
         return ask_about(c, "Why", name, NULL, ret_json, reterr_message);
+}
+
+int hero_proc_client_send_why(HeroProcConnection *c, const char *name, PendingCall *p, char **reterr_message) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r;
+
+        r = hero_proc_connection_new_call(c, "Why", &call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "st", name, UINT64_C(0));
+        if (r >= 0)
+                r = hero_proc_connection_send(c, call, p);
+        return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;
+}
+
+int hero_proc_client_read_why(PendingCall *p, char **ret_json, char **reterr_message) {
+        if (sd_bus_message_is_method_error(p->reply, NULL))
+                return hero_proc_connection_fail_with_error(sd_bus_message_get_error(p->reply), reterr_message);
+        return read_text(p->reply, ret_json, reterr_message);
 }
 
 int hero_proc_client_history(HeroProcConnection *c, const char *name, uint64_t limit, char **ret_json,

@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "base/outcome.h"
 
-#define PROC1_SERVICE "org.hero.Proc1"
-#define PROC1_PATH "/org/hero/Proc1"
 #define PROC1_MANAGER "org.hero.Proc1.Manager"
 
 enum {
@@ -21,9 +19,9 @@ enum {
 
 struct HeroProcConnection {
         sd_bus *bus;
-        HeroProcObserver observer;
-        void *observer_userdata;
-        sd_bus_slot *state_slot, *owner_slot;
+        sd_bus_slot *lost_slot;
+        void (*lost)(void *userdata);
+        void *lost_userdata;
 };
 
 /* Connection */
@@ -66,11 +64,34 @@ int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection *
         return r;
 }
 
+static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        HeroProcConnection *c = userdata;
+
+        (void) m;
+        c->lost(c->lost_userdata);
+        return 0;
+}
+
+int hero_proc_connection_attach_event(HeroProcConnection *c, sd_event *event, void (*lost)(void *userdata),
+                                      void *userdata) {
+        int r;
+
+        c->lost = lost;
+        c->lost_userdata = userdata;
+        /* sd-bus makes this signal itself. */
+        r = sd_bus_match_signal(c->bus, &c->lost_slot, NULL, "/org/freedesktop/DBus/Local",
+                                "org.freedesktop.DBus.Local", "Disconnected", on_lost, c);
+        return r < 0 ? r : sd_bus_attach_event(c->bus, event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+sd_bus *hero_proc_connection_bus(HeroProcConnection *c) {
+        return c->bus;
+}
+
 HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
         if (!c)
                 return NULL;
-        sd_bus_slot_unref(c->state_slot);
-        sd_bus_slot_unref(c->owner_slot);
+        sd_bus_slot_unref(c->lost_slot);
         sd_bus_flush_close_unref(c->bus);
         free(c);
         return NULL;
@@ -114,6 +135,12 @@ int hero_proc_connection_fail_with_error(const sd_bus_error *e, char **reterr_me
         if (outcome == HERO_E_SERVER_UNREACHABLE)
                 return hero_proc_connection_fail(outcome, "hero_proc_server left without an answer", reterr_message);
         return hero_proc_connection_fail(outcome > 0 ? outcome : -EIO, text, reterr_message);
+}
+
+int hero_proc_connection_fail_with_bad_reply(char **reterr_message) {
+        return hero_proc_connection_fail(
+                -EBADMSG, "hero_proc_server gave an answer of an unknown form; is it of another version?",
+                reterr_message);
 }
 
 /* A negative errno of sd-bus itself: mostly a connection that broke. */
@@ -191,48 +218,13 @@ int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *ca
         return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server does not answer", reterr_message);
 }
 
+int hero_proc_connection_new_object_call(HeroProcConnection *c, const char *path, const char *interface,
+                                         const char *member, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(c->bus, ret, HERO_PROC_NAME, path, interface, member);
+}
+
 int hero_proc_connection_new_call(HeroProcConnection *c, const char *member, sd_bus_message **ret) {
-        return sd_bus_message_new_method_call(c->bus, ret, PROC1_SERVICE, PROC1_PATH, PROC1_MANAGER, member);
-}
-
-/* Events */
-
-static int on_state_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
-        HeroProcConnection *c = userdata;
-        HeroProcEvent e = { .server_present = true };
-
-        if (sd_bus_message_read(m, "ssss", &e.service, &e.old_state, &e.new_state, &e.reason_code) >= 0)
-                c->observer(&e, c->observer_userdata);
-        return 0;
-}
-
-static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
-        HeroProcConnection *c = userdata;
-        const char *new_owner;
-
-        if (sd_bus_message_read(m, "sss", NULL, NULL, &new_owner) >= 0)
-                c->observer(&(HeroProcEvent){ .server_present = *new_owner }, c->observer_userdata);
-        return 0;
-}
-
-int hero_proc_connection_observe(HeroProcConnection *c, HeroProcObserver observer, void *userdata,
-                                 char **reterr_message) {
-        int r;
-
-        c->observer = observer;
-        c->observer_userdata = userdata;
-        if (c->state_slot)
-                return 0;
-        /* On a bus anybody can send such signals; without one there are no names, and nobody else. */
-        r = sd_bus_match_signal(c->bus, &c->state_slot, sd_bus_is_bus_client(c->bus) > 0 ? PROC1_SERVICE : NULL,
-                                PROC1_PATH, PROC1_MANAGER, "StateChanged", on_state_changed, c);
-        if (r >= 0)
-                r = sd_bus_add_match(c->bus, &c->owner_slot,
-                                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" PROC1_SERVICE
-                                     "'",
-                                     on_owner_changed, c);
-        return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;
+        return hero_proc_connection_new_object_call(c, HERO_PROC_PATH, PROC1_MANAGER, member, ret);
 }
 
 int hero_proc_connection_wait(HeroProcConnection *c, uint64_t deadline_usec, char **reterr_message) {

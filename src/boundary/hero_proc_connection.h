@@ -2,7 +2,8 @@
 #pragma once
 
 /* A connection to the server's D-Bus API, org.hero.Proc1, for a client that may block: how a call is made, how what
- * goes wrong is named, and how events get through meanwhile. Must not know what the calls mean: see hero_proc_client.h.
+ * goes wrong is named, and how signals get through meanwhile (service_view.h). Must not know what the
+ * calls mean: see hero_proc_client.h.
  *
  * Functions return 0, an Outcome, or a negative errno, and in both other cases (but -ENOMEM) a text in *reterr_message.
  * HERO_E_SERVER_UNREACHABLE covers all of: no bus, no server on it, a server that left or does not answer. -ETIMEDOUT
@@ -12,8 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
 
 #include "base/cleanup.h"
+
+#define HERO_PROC_NAME "org.hero.Proc1"
+#define HERO_PROC_PATH "/org/hero/Proc1"
 
 typedef struct HeroProcTarget {
         bool is_user;        /* the caller's own server rather than the system's */
@@ -32,23 +37,18 @@ DEFINE_CLEANUP(HeroProcConnection *, hero_proc_connection_free)
 /* From now on calls let the server ask for a password, by whichever agent the caller's session has. */
 void hero_proc_connection_allow_interaction(HeroProcConnection *c);
 
-/* Something that happened on the server's side. */
-typedef struct HeroProcEvent {
-        const char *service; /* NULL: the server itself came or went */
-        const char *old_state, *new_state, *reason_code;
-        bool server_present;
-} HeroProcEvent;
-
-typedef void (*HeroProcObserver)(const HeroProcEvent *e, void *userdata);
-
-/* From now on every event is handed to `observer`, from inside whichever function of this file waits. What a call
- * answers is always newer than the events handed over before it returned. */
-int hero_proc_connection_observe(HeroProcConnection *c, HeroProcObserver observer, void *userdata,
-                                 char **reterr_message);
 /* Waits until there was something to handle, at most until `deadline_usec` (CLOCK_MONOTONIC). 0, or -ETIMEDOUT. */
 int hero_proc_connection_wait(HeroProcConnection *c, uint64_t deadline_usec, char **reterr_message);
 
-/* For hero_proc_client.c. A call's reply is what `answered` tells of; pending_call_done() forgets an unanswered one. */
+/* From now on the loop waits, and none of the functions here may any more. `lost` is called once, when the connection
+ * has gone; it must not free it. Negative errno. */
+int hero_proc_connection_attach_event(HeroProcConnection *c, sd_event *event, void (*lost)(void *userdata),
+                                      void *userdata);
+
+/* For hero_proc_client.c and service_view.c. A call's reply is what `answered` tells of; pending_call_done() forgets
+ * an unanswered one. */
+sd_bus *hero_proc_connection_bus(HeroProcConnection *c); /* borrowed */
+
 typedef struct PendingCall {
         sd_bus_slot *slot;
         sd_bus_message *reply;
@@ -58,6 +58,8 @@ typedef struct PendingCall {
 void pending_call_done(PendingCall *p);
 
 int hero_proc_connection_new_call(HeroProcConnection *c, const char *member, sd_bus_message **ret);
+int hero_proc_connection_new_object_call(HeroProcConnection *c, const char *path, const char *interface,
+                                         const char *member, sd_bus_message **ret);
 /* Sends and returns; `p` must stay where it is until it is done with. Negative errno. */
 int hero_proc_connection_send(HeroProcConnection *c, sd_bus_message *call, PendingCall *p);
 /* Handles one thing or waits for one. Negative errno, -ETIMEDOUT among them. */
@@ -72,3 +74,5 @@ int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *ca
 int hero_proc_connection_fail(int r, const char *text, char **reterr_message);
 int hero_proc_connection_fail_with_error(const sd_bus_error *e, char **reterr_message);
 int hero_proc_connection_fail_with_errno(int r, char **reterr_message);
+/* A reply that is not of the form agreed on: another version's server. */
+int hero_proc_connection_fail_with_bad_reply(char **reterr_message);

@@ -74,10 +74,10 @@ static const char options_help[] = "\nOptions:\n"
                                    "     --user             The services of the calling user\n"
                                    "  -H --host=[USER@]HOST On another machine, by ssh\n"
                                    "  -M --machine=NAME     In a local container\n"
-                                   "     --json=MODE        list, status, reset-failed, dump: short, pretty or off\n"
+                                   "     --json=MODE        JSON instead of text: short, pretty or off\n"
                                    "     --timeout=SECONDS  How long to wait (changes: 10min; wait: for ever)\n"
                                    "     --no-block         Ask for it and do not wait until it is done\n"
-                                   "     --for=STATE        wait: the state to wait for (default: running)\n"
+                                   "     --for=STATE,...    wait: for any of these, or removed (default: running)\n"
                                    "     --dry-run          Show what would be done, and do nothing\n"
                                    "     --force            reset-failed: restart healthy services too\n"
                                    "     --prune            apply: remove the services that are not in the files\n"
@@ -127,6 +127,29 @@ static int parse_json_mode(const char *text, JsonMode *ret) {
                         return 0;
                 }
         return -EINVAL;
+}
+
+/* States by name, separated by commas. */
+static int parse_wait_for(const char *text, unsigned *ret) {
+        unsigned wait_for = 0;
+
+        for (const char *word = text;; word++) {
+                size_t n = strcspn(word, ",");
+                _cleanup_free_ char *copy = strndup(word, n);
+                ServiceState state = copy ? service_state_from_string(copy) : SERVICE_STATE_INVALID;
+
+                if ((int) state >= 0)
+                        wait_for |= WAIT_FOR_STATE(state);
+                else if (copy && strcmp(copy, "removed") == 0)
+                        wait_for |= WAIT_FOR_REMOVED;
+                else
+                        return -EINVAL;
+                word += n;
+                if (!*word)
+                        break;
+        }
+        *ret = wait_for;
+        return 0;
 }
 
 static bool is_line_count(const char *text) {
@@ -193,11 +216,10 @@ static int take_verb_value(int c, FILE *err, CommandLine *line, unsigned *given)
                 return 0;
         case OPTION_FOR:
                 *given |= VERB_TAKES_FOR;
-                line->wait_for = service_state_from_string(optarg);
-                if ((int) line->wait_for < 0)
+                if (parse_wait_for(optarg, &line->wait_for) < 0)
                         return complain(err,
                                         "--for=%s: expected one of running, degraded, failed, starting, stopping, "
-                                        "restarting, stopped, unknown",
+                                        "restarting, stopped, unknown, removed, or several with commas between them",
                                         optarg);
                 return 0;
         case 'n':
@@ -297,7 +319,7 @@ static int check_verb(FILE *err, const CommandLine *line, unsigned given) {
 }
 
 int command_line_parse(int argc, char **argv, FILE *out, FILE *err, CommandLine *ret) {
-        CommandLine line = { .timeout_usec = USEC_NEVER, .wait_for = SERVICE_RUNNING };
+        CommandLine line = { .timeout_usec = USEC_NEVER, .wait_for = WAIT_FOR_STATE(SERVICE_RUNNING) };
         unsigned given = 0;
         int r;
 

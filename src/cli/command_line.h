@@ -40,6 +40,9 @@ typedef struct Verb {
 /* Ends with a row without name. */
 extern const Verb verb_table[];
 
+#define WAIT_FOR_STATE(state) (1u << (state))
+#define WAIT_FOR_REMOVED (1u << _SERVICE_STATE_MAX)
+
 typedef enum JsonMode { JSON_OFF, JSON_SHORT, JSON_PRETTY } JsonMode;
 
 typedef struct CommandLine {
@@ -52,7 +55,7 @@ typedef struct CommandLine {
         uint64_t flags;        /* HERO_PROC_FLAG_* */
         uint64_t timeout_usec; /* USEC_NEVER and has_timeout false: not given */
         bool has_timeout;
-        ServiceState wait_for;
+        unsigned wait_for;      /* WAIT_FOR_STATE(…) and WAIT_FOR_REMOVED, any of which will do */
         const char *n_lines;    /* a number or "all"; NULL: not given */
         const char *socket_dir; /* NULL: not given */
 } CommandLine;

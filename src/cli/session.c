@@ -2,6 +2,7 @@
 #include "cli/session.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -207,6 +208,13 @@ int session_get_status(Session *s, char *const *names, struct json_object **ret)
         else
                 *ret = array;
         return code;
+}
+
+bool session_matches_patterns(const Session *s, const char *name) {
+        for (size_t i = 0; i < s->line->n_args; i++)
+                if (fnmatch(s->line->args[i], name, 0) == 0)
+                        return true;
+        return s->line->n_args == 0;
 }
 
 void session_print_json(Session *s, struct json_object *json, JsonMode otherwise) {

@@ -35,17 +35,25 @@ bool terminal_style_wants_color(const ColorFacts *facts) {
         return facts->is_terminal;
 }
 
+bool terminal_style_size(int fd, size_t *ret_rows, size_t *ret_columns) {
+        struct winsize size;
+
+        if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0 || size.ws_row == 0)
+                return false;
+        *ret_rows = size.ws_row;
+        *ret_columns = size.ws_col;
+        return true;
+}
+
 static size_t terminal_width(int fd) {
         const char *columns = getenv("COLUMNS");
-        struct winsize size;
+        size_t rows, width;
         int n;
 
         n = columns ? atoi(columns) : 0;
         if (n > 0)
                 return (size_t) n;
-        if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-                return size.ws_col;
-        return FALLBACK_WIDTH;
+        return terminal_style_size(fd, &rows, &width) ? width : FALLBACK_WIDTH;
 }
 
 TerminalStyle terminal_style_detect(FILE *f, bool no_color) {

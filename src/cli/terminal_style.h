@@ -26,6 +26,9 @@ bool terminal_style_wants_color(const ColorFacts *facts);
 
 TerminalStyle terminal_style_detect(FILE *f, bool no_color);
 
+/* How large the terminal behind `fd` is now. False, and nothing written: it is none, or does not know. */
+bool terminal_style_size(int fd, size_t *ret_rows, size_t *ret_columns);
+
 /* One column wide, in either alphabet. */
 const char *terminal_style_sign(const TerminalStyle *style, ServiceState state);
 /* The escape sequence that begins the state's colour, "" without colours; and the one that ends any colour. Only

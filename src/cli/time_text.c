@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,23 @@ void time_text_ago(uint64_t then_usec, uint64_t now_usec, char ret[TIME_TEXT_MAX
                 (void) snprintf(ret, TIME_TEXT_MAX, "%" PRIu64 " day%s ago", d / DAY, d < 2 * DAY ? "" : "s");
 }
 
+void time_text_short_age(uint64_t then_usec, uint64_t now_usec, char ret[TIME_TEXT_MAX]) {
+        uint64_t d = now_usec > then_usec ? now_usec - then_usec : 0;
+
+        if (then_usec == 0)
+                (void) snprintf(ret, TIME_TEXT_MAX, "-");
+        else if (d < USEC_PER_SEC)
+                (void) snprintf(ret, TIME_TEXT_MAX, "now");
+        else if (d < MINUTE)
+                (void) snprintf(ret, TIME_TEXT_MAX, "%" PRIu64 "s", d / USEC_PER_SEC);
+        else if (d < HOUR)
+                (void) snprintf(ret, TIME_TEXT_MAX, "%" PRIu64 "min", d / MINUTE);
+        else if (d < DAY)
+                (void) snprintf(ret, TIME_TEXT_MAX, "%" PRIu64 "h", d / HOUR);
+        else
+                (void) snprintf(ret, TIME_TEXT_MAX, "%" PRIu64 "d", d / DAY < 10000 ? d / DAY : 9999);
+}
+
 /* With one digit behind the point, unless that is a 0. */
 static void print_tenths(char ret[TIME_TEXT_MAX], uint64_t value, uint64_t unit, const char *name) {
         if (value % unit / (unit / 10) == 0)
@@ -72,12 +90,23 @@ void time_text_span(uint64_t span_usec, char ret[TIME_TEXT_MAX]) {
                 print_two(ret, d / MINUTE, "min", d % MINUTE / USEC_PER_SEC, "s", "");
 }
 
+static bool to_local_time(uint64_t usec, struct tm *ret) {
+        time_t seconds = (time_t) (usec / USEC_PER_SEC);
+
+        return usec > 0 && localtime_r(&seconds, ret);
+}
+
 void time_text_stamp(uint64_t then_usec, char ret[TIME_TEXT_MAX]) {
-        time_t seconds = (time_t) (then_usec / USEC_PER_SEC);
         struct tm tm;
 
-        if (then_usec == 0 || !localtime_r(&seconds, &tm) ||
-            strftime(ret, TIME_TEXT_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+        if (!to_local_time(then_usec, &tm) || strftime(ret, TIME_TEXT_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+                (void) snprintf(ret, TIME_TEXT_MAX, "-");
+}
+
+void time_text_clock(uint64_t then_usec, char ret[TIME_TEXT_MAX]) {
+        struct tm tm;
+
+        if (!to_local_time(then_usec, &tm) || strftime(ret, TIME_TEXT_MAX, "%H:%M:%S", &tm) == 0)
                 (void) snprintf(ret, TIME_TEXT_MAX, "-");
 }
 

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/outcome.h"
+#include "boundary/service_view.h"
 #include "cli/exit_code.h"
-#include "cli/progress_line.h"
+#include "cli/progress_block.h"
 #include "cli/safe_text.h"
 #include "cli/status_json.h"
 #include "cli/verbs.h"
@@ -107,21 +108,71 @@ static int tell(Session *s, ServiceChange change, ServiceChangeCall *call) {
         return EX_DONE;
 }
 
-static int run_calls(Session *s, ServiceChange change, ServiceChangeCall *calls, size_t n) {
-        ProgressLine progress = { .f = s->err, .style = &s->err_style, .calls = calls, .n_calls = n };
-        char *message = NULL;
+/* What is seen on a terminal while the calls are not answered. */
+typedef struct Progress {
+        ProgressBlock block;
+        ServiceView *view;
+        const char *verb;
+        const ServiceChangeCall *calls;
+        ProgressItem *items;
+        size_t n;
+} Progress;
+
+static void progress_done(Progress *p) {
+        progress_block_clear(&p->block);
+        service_view_free(p->view);
+        free(p->items);
+}
+
+static void on_event(const ViewEvent *e, void *userdata) {
+        Progress *p = userdata;
+        size_t n_done = 0;
+        char head[64];
+
+        (void) e;
+        for (size_t i = 0; i < p->n; i++) {
+                const ViewedService *service = service_view_find(p->view, p->calls[i].name);
+
+                p->items[i] = (ProgressItem){
+                        .name = p->calls[i].name,
+                        .state = service ? service->state : SERVICE_STATE_INVALID,
+                        .reason = service ? viewed_service_reason(service) : "",
+                        .done = p->calls[i].answered,
+                };
+                n_done += p->calls[i].answered;
+        }
+        (void) snprintf(head, sizeof head, "%s: %zu of %zu done", p->verb, n_done, p->n);
+        progress_block_draw(&p->block, head, p->items, p->n);
+}
+
+static int begin_progress(Session *s, Progress *p, char *const *names, char **reterr_message) {
         int r;
 
-        /* A progress line would write over the agent's question. */
-        if (waits(s) && !s->line->quiet && s->password_agent == 0 &&
-            progress_line_wanted(&s->err_style, getenv("TERM"))) {
-                r = hero_proc_connection_observe(s->connection, progress_line_on_event, &progress, &message);
-                if (r != 0)
-                        return session_fail(s, r, NULL, message);
-        }
-        r = hero_proc_client_change(s->connection, change, calls, n, s->line->flags, session_timeout(s));
-        progress_line_clear(&progress);
-        return r < 0 ? session_fail(s, r, NULL, NULL) : EX_DONE;
+        /* Progress would write over the agent's question. */
+        if (!waits(s) || s->line->quiet || s->password_agent != 0 ||
+            !progress_block_wanted(&s->err_style, getenv("TERM")))
+                return 0;
+        p->items = calloc(p->n, sizeof *p->items);
+        if (!p->items)
+                return -ENOMEM;
+        r = service_view_new(names, on_event, p, &p->view);
+        return r < 0 ? r : service_view_attach(p->view, s->connection, reterr_message);
+}
+
+static int run_calls(Session *s, ServiceChange change, ServiceChangeCall *calls, size_t n) {
+        _cleanup_(progress_done) Progress progress = {
+                .block = { .f = s->err, .style = &s->err_style },
+                .verb = s->line->verb->name,
+                .calls = calls,
+                .n = n,
+        };
+        char *message = NULL;
+        int r = begin_progress(s, &progress, s->line->args, &message);
+
+        if (r == 0)
+                r = hero_proc_client_change(s->connection, change, calls, n, s->line->flags, session_timeout(s));
+        progress_block_clear(&progress.block);
+        return r != 0 ? session_fail(s, r, NULL, message) : EX_DONE;
 }
 
 static int verb_change_run(Session *s, ServiceChange change) {

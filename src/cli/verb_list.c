@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fnmatch.h>
-
 #include "base/clock.h"
 #include "base/outcome.h"
 #include "cli/exit_code.h"
@@ -8,18 +6,9 @@
 #include "cli/status_json.h"
 #include "cli/verbs.h"
 
-static bool matches(char *const *patterns, const char *name) {
-        if (!*patterns)
-                return true;
-        for (; *patterns; patterns++)
-                if (fnmatch(*patterns, name, 0) == 0)
-                        return true;
-        return false;
-}
-
-static void drop_others(struct json_object *services, char *const *patterns) {
+static void drop_others(const Session *s, struct json_object *services) {
         for (size_t i = json_object_array_length(services); i-- > 0;)
-                if (!matches(patterns, status_json_text(json_object_array_get_idx(services, i), "name")))
+                if (!session_matches_patterns(s, status_json_text(json_object_array_get_idx(services, i), "name")))
                         json_object_array_del_idx(services, i, 1);
 }
 
@@ -30,7 +19,7 @@ int verb_list_run(Session *s) {
         code = session_get_status(s, NULL, &services);
         if (code != EX_DONE)
                 return code;
-        drop_others(services, s->line->args);
+        drop_others(s, services);
 
         if (s->line->json != JSON_OFF)
                 session_print_json(s, services, JSON_OFF);

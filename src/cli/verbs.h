@@ -17,5 +17,6 @@ int verb_why_run_history(Session *s);
 int verb_reset_failed_run(Session *s);
 int verb_logs_run(Session *s);
 int verb_wait_run(Session *s);
+int verb_watch_run(Session *s);
 int verb_dump_run(Session *s);
 int verb_check_run(Session *s);

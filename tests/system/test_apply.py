@@ -33,6 +33,12 @@ def apply_and_await(box, definition):
     box.wait_state(definition["name"], "running", WITHIN_SECONDS)
 
 
+def wait_nothing_begun(box):
+    """That what was begun has ended is written down a moment later."""
+    box.wait_for(lambda: all(row["intention"] == 0 for row in json.loads(box.hero("dump").stdout)["services"]) and
+                 not json.loads(box.hero("dump").stdout)["store_owed"], WITHIN_SECONDS, "nothing is under way")
+
+
 def wait_other_life(box, unit, before):
     """Until it runs with an InvocationID that it did not have before."""
     box.wait_for(lambda: lives(box).get(unit, ("", 0, ""))[2] not in ("", before[unit][2]), WITHIN_SECONDS,
@@ -249,6 +255,7 @@ def test_one_call_creates_updates_and_removes_as_its_dry_run_said(box):
 
 def test_one_bad_file_among_good_ones_changes_nothing_at_all(box):
     apply_and_await(box, sleeper("inner", requires=["beside"]))
+    wait_nothing_begun(box)
     before = everything(box)
     good = [sleeper("aaa"), sleeper("inner", requires=["beside"], env={"A": "1"})]
     for bad in (sleeper("zzz", ready="soon"), sleeper("zzz", requires=["nowhere"]),

@@ -223,9 +223,12 @@ def test_logs_shows_as_many_lines_as_asked_for(box):
     box.apply(sleeper("chatty", exec="seq -f 'line %g' 20; exec sleep infinity"))
     box.wait_state("chatty", "running", 10)
     box.wait_for(lambda: "line 20" in box.journal("hero-chatty.service"), 5, "it has spoken")
-    for n, first in (("3", 18), ("all", 1)):
-        shown = re.findall(r"line \d+$", box.hero("logs", "chatty", "-n", n).stdout, re.MULTILINE)
-        assert shown == [f"line {i}" for i in range(first, 21)], (n, shown)
+    for n in ("3", "all"):
+        shown = box.hero("logs", "chatty", "-n", n).stdout.splitlines()
+        spoken = [re.search(r"line \d+$", line).group() for line in shown if re.search(r"line \d+$", line)]
+        assert len(shown) == 3 or n == "all", shown
+        # What systemd says of it comes when it comes, and counts too.
+        assert spoken == [f"line {i}" for i in range(21 - len(spoken), 21)] and len(spoken) >= (20 if n == "all" else 1)
     assert "line 20" in box.hero("status", "chatty").stdout
     remove(box, "chatty")
 

@@ -76,7 +76,7 @@ static bool private_bus_serve(const PrivateBus *b, bool reborn, int ready_fd) {
 
 /* A server on the bus; when it ends, another one follows. Returns
  * once the first has its name. */
-static bool private_bus_start_server(PrivateBus *b) {
+static _unused_ bool private_bus_start_server(PrivateBus *b) {
         int fds[2];
         char byte;
         bool ready;

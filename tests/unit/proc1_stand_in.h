@@ -7,8 +7,9 @@
  *     hero_os       running; started, it is "starting" first
  *     hero_db       failed, with two reasons
  *     hero_job      a oneshot: stopped (exited) once started
- *     hero_later    starting, and running as soon as anybody has asked for its status
- *     hero_mortal   starting; once anybody has asked for its status, the server ends; running in its next life
+ *     hero_later    starting, and running as soon as anybody has asked what it is
+ *     hero_mortal   starting; once anybody has asked for it by name, the server ends; running in its next life
+ *     hero_fleeting running; removed as soon as anybody has asked for it by name
  *     hero_first    its start is answered once hero_second's was asked for
  *     hero_slow     its start is never answered, unless nobody waits
  *     hero_broken   its start is refused as failed
@@ -35,33 +36,42 @@
 
 #define STAND_IN_ERROR "org.hero.Proc1.Error."
 
-static const struct {
-        const char *name, *state, *reasons;
-} stand_in_services[] = {
-        { "hero_db", "failed",
-          "{\"code\":\"process-died\",\"text\":\"server left with status 1\",\"subject\":\"server\"},"
-          "{\"code\":\"socket-missing\",\"text\":\"rpc.sock is not "
-          "there\",\"subject\":\"/run/hero/hero_db/rpc.sock\"}" },
-        { "hero_first", "running", "" },
-        { "hero_job", "stopped", "{\"code\":\"exited\",\"text\":\"done\",\"subject\":\"main\"}" },
-        { "hero_later", "starting", "{\"code\":\"not-ready\",\"text\":\"main is not ready\",\"subject\":\"main\"}" },
-        { "hero_mortal", "starting", "" },
-        { "hero_os", "running", "" },
-        { "hero_second", "running", "" },
-        { "hero_slow", "starting", "" },
+typedef struct StandInService {
+        const char *name, *state;
+        const char *reasons[2][3]; /* code, text, subject */
+        bool gone, asked;          /* asked: by its own name */
+} StandInService;
+
+static const StandInService stand_in_services[] = {
+        { "hero_db",
+          "failed",
+          { { "process-died", "server left with status 1", "server" },
+            { "socket-missing", "rpc.sock is not there", "/run/hero/hero_db/rpc.sock" } } },
+        { "hero_first", "running" },
+        { "hero_fleeting", "running" },
+        { "hero_job", "stopped", { { "exited", "done", "main" } } },
+        { "hero_later", "starting", { { "not-ready", "main is not ready", "main" } } },
+        { "hero_mortal", "starting" },
+        { "hero_os", "running" },
+        { "hero_second", "running" },
+        { "hero_slow", "starting" },
 };
+
+enum { STAND_IN_SERVICES = sizeof stand_in_services / sizeof stand_in_services[0] };
 
 typedef struct StandIn {
         sd_bus *bus;
         sd_bus_message *held; /* hero_first's start */
         bool reborn;          /* this is the next life */
+        bool any_asked;
+        StandInService services[STAND_IN_SERVICES];
 } StandIn;
 
-static bool stand_in_knows(const char *name) {
-        for (size_t i = 0; i < sizeof stand_in_services / sizeof stand_in_services[0]; i++)
-                if (strcmp(stand_in_services[i].name, name) == 0)
-                        return true;
-        return false;
+static StandInService *stand_in_find(StandIn *s, const char *name) {
+        for (size_t i = 0; i < STAND_IN_SERVICES; i++)
+                if (strcmp(s->services[i].name, name) == 0 && !s->services[i].gone)
+                        return &s->services[i];
+        return NULL;
 }
 
 static void stand_in_say(StandIn *s, const char *name, const char *old_state, const char *new_state,
@@ -71,7 +81,7 @@ static void stand_in_say(StandIn *s, const char *name, const char *old_state, co
 }
 
 /* What is done with names that are not plain. 0: go on. */
-static int stand_in_object(const char *name, sd_bus_error *reterr) {
+static int stand_in_object(StandIn *s, const char *name, sd_bus_error *reterr) {
         if (strcmp(name, "hero_fatal") == 0)
                 _exit(0);
         if (strcmp(name, "hero_secret") == 0)
@@ -79,26 +89,153 @@ static int stand_in_object(const char *name, sd_bus_error *reterr) {
         if (strcmp(name, "hero_broken") == 0)
                 return sd_bus_error_set(reterr, STAND_IN_ERROR "StartFailed",
                                         "hero_broken: failed: main left with status 7");
-        if (!stand_in_knows(name))
+        if (!stand_in_find(s, name))
                 return sd_bus_error_setf(reterr, STAND_IN_ERROR "NoSuchService", "%s: no such service", name);
         return 0;
 }
 
-static void stand_in_append_status(StandIn *s, size_t i, bool first, FILE *f) {
-        const char *name = stand_in_services[i].name, *state = stand_in_services[i].state;
+/* -- a service as an object -- */
 
+#define STAND_IN_OBJECTS "/org/hero/Proc1/service"
+
+static int stand_in_get_word(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *reterr _unused_) {
+        const StandInService *service = userdata;
+
+        if (strcmp(property, "Wanted") == 0)
+                return sd_bus_message_append(reply, "s", "up");
+        return sd_bus_message_append(reply, "s", strcmp(property, "Name") == 0 ? service->name : service->state);
+}
+
+static int stand_in_get_since(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                              const char *property _unused_, sd_bus_message *reply, void *userdata _unused_,
+                              sd_bus_error *reterr _unused_) {
+        return sd_bus_message_append(reply, "t", UINT64_C(1763805600000000));
+}
+
+static int stand_in_get_reasons(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                                const char *property _unused_, sd_bus_message *reply, void *userdata,
+                                sd_bus_error *reterr _unused_) {
+        const StandInService *service = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "(sss)");
+
+        for (size_t i = 0; r >= 0 && i < 2 && service->reasons[i][0]; i++)
+                r = sd_bus_message_append(reply, "(sss)", service->reasons[i][0], service->reasons[i][2],
+                                          service->reasons[i][1]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+#define STAND_IN_CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable stand_in_service_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", stand_in_get_word, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", stand_in_get_word, 0, STAND_IN_CHANGES),
+        SD_BUS_PROPERTY("Wanted", "s", stand_in_get_word, 0, STAND_IN_CHANGES),
+        SD_BUS_PROPERTY("Reasons", "a(sss)", stand_in_get_reasons, 0, STAND_IN_CHANGES),
+        SD_BUS_PROPERTY("StateSinceUSec", "t", stand_in_get_since, 0, STAND_IN_CHANGES),
+        SD_BUS_VTABLE_END,
+};
+
+static int stand_in_find_object(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
+                                void **ret_found, sd_bus_error *reterr _unused_) {
+        char *name = NULL;
+        StandInService *service = NULL;
+
+        if (sd_bus_path_decode(path, STAND_IN_OBJECTS, &name) > 0)
+                service = stand_in_find(userdata, name);
+        free(name);
+        if (!service)
+                return 0;
+        *ret_found = service;
+        return 1;
+}
+
+static int stand_in_enumerate(sd_bus *bus _unused_, const char *prefix _unused_, void *userdata, char ***ret_nodes,
+                              sd_bus_error *reterr _unused_) {
+        StandIn *s = userdata;
+        char **nodes = calloc(STAND_IN_SERVICES + 1, sizeof *nodes);
+        size_t n = 0;
+
+        for (size_t i = 0; i < STAND_IN_SERVICES; i++)
+                if (!s->services[i].gone && sd_bus_path_encode(STAND_IN_OBJECTS, s->services[i].name, &nodes[n]) >= 0)
+                        n++;
+        *ret_nodes = nodes;
+        return 0;
+}
+
+static void stand_in_tell_object(StandIn *s, const char *name, bool is_there) {
+        char *path = NULL;
+
+        if (sd_bus_path_encode(STAND_IN_OBJECTS, name, &path) < 0)
+                return;
+        if (is_there)
+                (void) sd_bus_emit_properties_changed(s->bus, path, "org.hero.Proc1.Service", "State", "Reasons",
+                                                      "StateSinceUSec", NULL);
+        else
+                (void) sd_bus_emit_object_removed(s->bus, path);
+        free(path);
+}
+
+/* Sees who is asked about, before it is answered. */
+static int stand_in_note_question(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        StandIn *s = userdata;
+        StandInService *service;
+        char *name = NULL;
+
+        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))
+                s->any_asked = true;
+        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", "GetAll") &&
+            sd_bus_path_decode(sd_bus_message_get_path(m), STAND_IN_OBJECTS, &name) > 0) {
+                service = stand_in_find(s, name);
+                s->any_asked = true;
+                if (service)
+                        service->asked = true;
+        }
+        free(name);
+        return 0;
+}
+
+/* What was asked about changes once the question is answered. */
+static void stand_in_follow_up(StandIn *s) {
+        StandInService *later = stand_in_find(s, "hero_later"), *fleeting = stand_in_find(s, "hero_fleeting");
+        StandInService *mortal = stand_in_find(s, "hero_mortal");
+
+        if (!s->any_asked)
+                return;
+        s->any_asked = false;
+        if (strcmp(later->state, "starting") == 0) {
+                later->state = "running";
+                later->reasons[0][0] = NULL;
+                stand_in_say(s, "hero_later", "starting", "running", "");
+                stand_in_tell_object(s, "hero_later", true);
+        }
+        if (fleeting && fleeting->asked) {
+                stand_in_tell_object(s, "hero_fleeting", false);
+                fleeting->gone = true;
+        }
+        if (mortal->asked && !s->reborn) {
+                (void) sd_bus_flush(s->bus);
+                _exit(0);
+        }
+}
+
+static void stand_in_append_status(const StandInService *service, bool first, FILE *f) {
         fprintf(f,
                 "%s{\"name\":\"%s\",\"state\":\"%s\",\"wanted\":\"up\",\"since_usec\":0,\"observed_usec\":0,\"ready\":"
-                "null,"
-                "\"reasons\":[%s],\"actions\":[],\"sockets\":[],\"probes\":[]}",
-                first ? "" : ",", name, s->reborn && strcmp(name, "hero_mortal") == 0 ? "running" : state,
-                stand_in_services[i].reasons);
+                "null,\"reasons\":[",
+                first ? "" : ",", service->name, service->state);
+        for (size_t i = 0; i < 2 && service->reasons[i][0]; i++)
+                fprintf(f, "%s{\"code\":\"%s\",\"text\":\"%s\",\"subject\":\"%s\"}", i > 0 ? "," : "",
+                        service->reasons[i][0], service->reasons[i][1], service->reasons[i][2]);
+        fputs("],\"actions\":[],\"sockets\":[],\"probes\":[]}", f);
 }
 
 static int stand_in_get_status(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         StandIn *s = userdata;
         char **names = NULL, *text = NULL;
-        bool all, later = false, mortal = false, first = true;
+        bool all, first = true;
         size_t size;
         FILE *f;
         int r;
@@ -107,20 +244,21 @@ static int stand_in_get_status(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         all = !names || !names[0];
+        s->any_asked = true;
         for (char **n = names; n && *n && r >= 0; n++) {
-                r = stand_in_object(*n, reterr);
-                later = later || strcmp(*n, "hero_later") == 0;
-                mortal = mortal || strcmp(*n, "hero_mortal") == 0;
+                r = stand_in_object(s, *n, reterr);
+                if (r >= 0)
+                        stand_in_find(s, *n)->asked = true;
         }
         f = open_memstream(&text, &size);
         fputc('[', f);
-        for (size_t i = 0; i < sizeof stand_in_services / sizeof stand_in_services[0]; i++) {
+        for (size_t i = 0; i < STAND_IN_SERVICES; i++) {
                 bool wanted = all;
 
                 for (char **n = names; n && *n; n++)
-                        wanted = wanted || strcmp(*n, stand_in_services[i].name) == 0;
-                if (wanted) {
-                        stand_in_append_status(s, i, first, f);
+                        wanted = wanted || strcmp(*n, s->services[i].name) == 0;
+                if (wanted && !s->services[i].gone) {
+                        stand_in_append_status(&s->services[i], first, f);
                         first = false;
                 }
         }
@@ -132,12 +270,6 @@ static int stand_in_get_status(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r >= 0)
                 r = sd_bus_reply_method_return(m, "s", text);
         free(text);
-        if (later)
-                stand_in_say(s, "hero_later", "starting", "running", "");
-        if (mortal && !s->reborn) {
-                (void) sd_bus_flush(s->bus);
-                _exit(0);
-        }
         return r;
 }
 
@@ -150,7 +282,7 @@ static int stand_in_start(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "st", &name, &flags);
         if (r < 0)
                 return r;
-        r = stand_in_object(name, reterr);
+        r = stand_in_object(userdata, name, reterr);
         if (r < 0)
                 return r;
         if (flags & 1)
@@ -171,25 +303,25 @@ static int stand_in_start(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return sd_bus_reply_method_return(m, "s", strcmp(name, "hero_db") == 0 ? "failed" : "running");
 }
 
-static int stand_in_stop(sd_bus_message *m, void *userdata _unused_, sd_bus_error *reterr) {
+static int stand_in_stop(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         const char *name;
         uint64_t flags;
         int r;
 
         r = sd_bus_message_read(m, "st", &name, &flags);
         if (r >= 0)
-                r = stand_in_object(name, reterr);
+                r = stand_in_object(userdata, name, reterr);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", "stopped");
 }
 
-static int stand_in_remove(sd_bus_message *m, void *userdata _unused_, sd_bus_error *reterr) {
+static int stand_in_remove(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         const char *name;
         uint64_t flags;
         int r;
 
         r = sd_bus_message_read(m, "st", &name, &flags);
         if (r >= 0)
-                r = stand_in_object(name, reterr);
+                r = stand_in_object(userdata, name, reterr);
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
@@ -233,7 +365,7 @@ static int stand_in_apply(sd_bus_message *m, void *userdata _unused_, sd_bus_err
 }
 
 /* All that it was asked for are restarted, but hero_db, which goes on failing; with no names, one of each kind. */
-static int stand_in_reset_failed(sd_bus_message *m, void *userdata _unused_, sd_bus_error *reterr) {
+static int stand_in_reset_failed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         char **names = NULL;
         int r;
 
@@ -242,7 +374,7 @@ static int stand_in_reset_failed(sd_bus_message *m, void *userdata _unused_, sd_
                 return r;
         for (char **n = names; n && *n; n++) {
                 if (r >= 0)
-                        r = stand_in_object(*n, reterr);
+                        r = stand_in_object(userdata, *n, reterr);
                 free(*n);
         }
         if (r >= 0 && names && names[0])
@@ -255,16 +387,18 @@ static int stand_in_reset_failed(sd_bus_message *m, void *userdata _unused_, sd_
         return r;
 }
 
-static int stand_in_list(sd_bus_message *m, void *userdata _unused_, sd_bus_error *reterr _unused_) {
+static int stand_in_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        const StandIn *s = userdata;
         sd_bus_message *reply = NULL;
         int r;
 
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(sssso)");
-        for (size_t i = 0; r >= 0 && i < sizeof stand_in_services / sizeof stand_in_services[0]; i++)
-                r = sd_bus_message_append(reply, "(sssso)", stand_in_services[i].name, stand_in_services[i].state, "",
-                                          "up", "/");
+        for (size_t i = 0; r >= 0 && i < STAND_IN_SERVICES; i++)
+                if (!s->services[i].gone)
+                        r = sd_bus_message_append(reply, "(sssso)", s->services[i].name, s->services[i].state, "", "up",
+                                                  "/");
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -298,13 +432,27 @@ static bool stand_in_serve(sd_bus *bus, const char *name, bool reborn, int ready
         StandIn s = { .bus = bus, .reborn = reborn };
         int r;
 
-        r = sd_bus_add_object_vtable(bus, NULL, "/org/hero/Proc1", "org.hero.Proc1.Manager", stand_in_vtable, &s);
+        memcpy(s.services, stand_in_services, sizeof s.services);
+        if (reborn)
+                stand_in_find(&s, "hero_mortal")->state = "running";
+        r = sd_bus_add_filter(bus, NULL, stand_in_note_question, &s);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(bus, NULL, "/org/hero/Proc1", "org.hero.Proc1.Manager", stand_in_vtable,
+                                             &s);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(bus, NULL, "/org/hero/Proc1");
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(bus, NULL, STAND_IN_OBJECTS, "org.hero.Proc1.Service",
+                                               stand_in_service_vtable, stand_in_find_object, &s);
+        if (r >= 0)
+                r = sd_bus_add_node_enumerator(bus, NULL, STAND_IN_OBJECTS, stand_in_enumerate, &s);
         if (r >= 0 && name)
                 r = sd_bus_request_name(bus, name, 0);
         if (r >= 0 && ready_fd >= 0)
                 r = (int) write(ready_fd, "", 1);
         while (r >= 0) {
                 r = sd_bus_process(bus, NULL);
+                stand_in_follow_up(&s);
                 if (r == 0)
                         r = sd_bus_wait(bus, UINT64_MAX);
         }
@@ -313,7 +461,7 @@ static bool stand_in_serve(sd_bus *bus, const char *name, bool reborn, int ready
 }
 
 /* Starts one on the other end of a socket pair, and gives this end as a bus. It ends with the connection. */
-static pid_t stand_in_fork(sd_bus **ret) {
+static _unused_ pid_t stand_in_fork(sd_bus **ret) {
         int fds[2];
         sd_bus *bus = NULL;
         pid_t pid;

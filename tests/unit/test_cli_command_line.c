@@ -83,9 +83,16 @@ TEST(defaults_are_the_systems_services_and_waiting_for_running) {
 
         ASSERT_EQ(p.r, 0);
         ASSERT(!p.line.target.is_user && !p.line.target.host && !p.line.target.machine);
-        ASSERT_EQ(p.line.wait_for, SERVICE_RUNNING);
+        ASSERT_EQ(p.line.wait_for, WAIT_FOR_STATE(SERVICE_RUNNING));
         ASSERT_EQ(p.line.timeout_usec, USEC_NEVER);
         ASSERT(!p.line.has_timeout);
+}
+
+TEST(several_states_may_be_waited_for) {
+        PARSE("wait hero_os --for=stopped,failed,removed");
+
+        ASSERT_EQ(p.r, 0);
+        ASSERT_EQ(p.line.wait_for, WAIT_FOR_STATE(SERVICE_STOPPED) | WAIT_FOR_STATE(SERVICE_FAILED) | WAIT_FOR_REMOVED);
 }
 
 TEST(words_after_two_dashes_are_no_options) {
@@ -117,7 +124,11 @@ TEST(what_makes_no_sense_is_refused_and_says_why) {
         ASSERT_REFUSED("list --json=yes", "--json=yes: expected one of short, pretty, off");
         ASSERT_REFUSED("wait a --timeout=-1", "--timeout=-1: expected seconds, or a number with ms, s, min or h");
         ASSERT_REFUSED("wait a --for=up", "--for=up: expected one of running, degraded, failed, starting, stopping, "
-                                          "restarting, stopped, unknown");
+                                          "restarting, stopped, unknown, removed, or several with commas between "
+                                          "them");
+        ASSERT_REFUSED("wait a --for=running,", "--for=running,: expected one of running, degraded, failed, starting, "
+                                                "stopping, restarting, stopped, unknown, removed, or several with "
+                                                "commas between them");
         ASSERT_REFUSED("logs a -n -3", "-n -3: expected a number of lines, or all");
         ASSERT_REFUSED("logs a -n", "-n: an argument is missing");
         ASSERT_REFUSED("-H host --user list", "--host cannot be combined with --machine or --user");

@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "cli/list_table.h"
-#include "cli/progress_line.h"
 #include "cli/reset_report.h"
 #include "cli/status_block.h"
 #include "cli/status_json.h"
@@ -255,32 +254,4 @@ TEST(reset_failed_is_four_lists_for_programs) {
                      "{\"restarted\":[\"hero_ui\"],\"left_alone\":[\"hero_os\"],\"still_failed\":[\"hero_db\"],"
                      "\"skipped\":[]}");
         json_object_put(json);
-}
-
-TEST(progress_redraws_one_line_for_the_awaited_services_only) {
-        ServiceChangeCall calls[] = { { .name = "hero_os" }, { .name = "hero_db", .answered = true } };
-        char *text _cleanup_free_ = NULL;
-        size_t size;
-        FILE *f = open_memstream(&text, &size);
-        TerminalStyle style = { .width = 80 };
-        ProgressLine line = { .f = f, .style = &style, .calls = calls, .n_calls = 2 };
-
-        progress_line_clear(&line);
-        progress_line_on_event(&(HeroProcEvent){ "hero_os", "stopped", "starting", "not-ready", true }, &line);
-        progress_line_on_event(&(HeroProcEvent){ "hero_db", "stopped", "starting", "", true }, &line);
-        progress_line_on_event(&(HeroProcEvent){ "other", "stopped", "starting", "", true }, &line);
-        progress_line_on_event(&(HeroProcEvent){ 0 }, &line);
-        progress_line_on_event(&(HeroProcEvent){ "hero_os", "starting", "running", "", true }, &line);
-        progress_line_clear(&line);
-        progress_line_clear(&line);
-        fclose(f);
-        ASSERT_STREQ(text,
-                     "~ hero_os: starting, not-ready (1 of 2 done)\r\033[K* hero_os: running (1 of 2 done)\r\033[K");
-}
-
-TEST(progress_is_for_terminals_that_can_go_back) {
-        ASSERT(progress_line_wanted(&(TerminalStyle){ .is_terminal = true }, "xterm"));
-        ASSERT(!progress_line_wanted(&(TerminalStyle){ .is_terminal = true }, "dumb"));
-        ASSERT(!progress_line_wanted(&(TerminalStyle){ .is_terminal = true }, NULL));
-        ASSERT(!progress_line_wanted(&(TerminalStyle){ 0 }, "xterm"));
 }

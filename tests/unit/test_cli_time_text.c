@@ -104,3 +104,33 @@ TEST(what_is_no_span_is_refused) {
         ASSERT_EQ(time_text_parse_span("99999999999999999999", &span), -ERANGE);
         ASSERT_EQ(span, 7);
 }
+
+TEST(a_short_age_takes_five_columns_at_most) {
+        static const struct {
+                uint64_t seconds;
+                const char *text;
+        } ages[] = {
+                { 0, "now" },
+                { 1, "1s" },
+                { 59, "59s" },
+                { 60, "1min" },
+                { 3599, "59min" },
+                { 3600, "1h" },
+                { 86399, "23h" },
+                { 86400, "1d" },
+                { 86400 * 9999, "9999d" },
+                { UINT64_C(86400) * 10000, "9999d" },
+        };
+        char text[TIME_TEXT_MAX];
+
+        for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+                uint64_t now = UINT64_C(1763805600000000);
+
+                time_text_short_age(now - ages[i].seconds * 1000000, now, text);
+                ASSERT_STREQ(text, ages[i].text);
+        }
+        time_text_short_age(0, 1, text);
+        ASSERT_STREQ(text, "-");
+        time_text_short_age(2000000, 1000000, text); /* another machine's clock */
+        ASSERT_STREQ(text, "now");
+}

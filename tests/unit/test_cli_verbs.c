@@ -176,9 +176,22 @@ TEST(wait_ends_with_the_event) {
         ASSERT_RUN("wait hero_db --for=failed --timeout=20", 0, "", "");
 }
 
+TEST(wait_takes_several_states_and_the_absence_of_a_service) {
+        ASSERT_RUN("wait hero_db hero_os hero_job --for=failed,running,stopped --timeout=20", 0, "", "");
+        ASSERT_RUN("wait hero_oss --for=removed --timeout=20", 0, "", "");
+        ASSERT_RUN("wait hero_fleeting --for=removed --timeout=20", 0, "", "");
+        ASSERT_RUN("wait hero_os --for=stopped,removed,failed --timeout=100ms", 1, "",
+                   "hero_proc: hero_os: timed out waiting for failed or stopped or removed; it is running\n");
+}
+
+TEST(wait_ends_when_what_it_waits_for_is_removed) {
+        ASSERT_RUN("wait hero_fleeting --for=failed --timeout=20", 4, "",
+                   "hero_proc: hero_fleeting: no such service\n");
+}
+
 TEST(wait_that_times_out_says_what_each_is) {
         ASSERT_RUN("wait hero_os hero_db hero_slow --timeout=100ms", 1, "",
-                   "hero_proc: hero_db: timed out waiting for running; it is failed\n"
+                   "hero_proc: hero_db: timed out waiting for running; it is failed: server left with status 1\n"
                    "hero_proc: hero_slow: timed out waiting for running; it is starting\n");
 }
 

@@ -13,7 +13,6 @@ typedef struct Peer {
         HeroProcConnection *connection;
         pid_t pid;
         char *message;
-        char seen[256]; /* events, as "name:old>new " */
 } Peer;
 
 static void peer_done(Peer *p) {
@@ -27,14 +26,6 @@ static void peer_init(Peer *p) {
         *p = (Peer){ 0 };
         p->pid = stand_in_fork(&p->bus);
         (void) hero_proc_connection_attach(p->bus, &p->connection);
-}
-
-static void remember(const HeroProcEvent *e, void *userdata) {
-        Peer *p = userdata;
-        size_t n = strlen(p->seen);
-
-        (void) snprintf(p->seen + n, sizeof p->seen - n, "%s:%s>%s ", e->service ? e->service : "server",
-                        e->service ? e->old_state : "", e->service ? e->new_state : "");
 }
 
 #define FAR (20 * USEC_PER_SEC)
@@ -72,20 +63,8 @@ TEST(names_are_listed) {
         peer_init(&p);
         ASSERT_EQ(hero_proc_client_list_names(p.connection, &names, &p.message), 0);
         ASSERT_STREQ(names[0], "hero_db");
-        ASSERT_STREQ(names[7], "hero_slow");
-        ASSERT(!names[8]);
-}
-
-TEST(events_that_precede_an_answer_are_handed_over_before_it) {
-        Peer p _cleanup_(peer_done);
-        ServiceChangeCall call _cleanup_(service_change_call_done) = { .name = "hero_os" };
-
-        peer_init(&p);
-        ASSERT_EQ(hero_proc_connection_observe(p.connection, remember, &p, &p.message), 0);
-        ASSERT_EQ(hero_proc_client_change(p.connection, SERVICE_CHANGE_START, &call, 1, 0, FAR), 0);
-        ASSERT_EQ(call.r, 0);
-        ASSERT_STREQ(call.state, "running");
-        ASSERT_STREQ(p.seen, "hero_os:stopped>starting ");
+        ASSERT_STREQ(names[8], "hero_slow");
+        ASSERT(!names[9]);
 }
 
 TEST(services_that_wait_for_each_other_are_started_at_the_same_time) {
@@ -208,23 +187,6 @@ TEST(on_a_bus_without_the_server_it_is_not_running) {
         ASSERT_EQ(hero_proc_connection_open(&(HeroProcTarget){ 0 }, &connection, &message), 0);
         ASSERT_EQ(hero_proc_client_dump(connection, FAR, &json, &message), HERO_E_SERVER_UNREACHABLE);
         ASSERT_STREQ(message, "hero_proc_server is not running");
-}
-
-TEST(on_a_bus_events_and_the_servers_end_and_return_are_seen) {
-        PrivateBus bus _cleanup_(private_bus_done);
-        HeroProcConnection *connection _cleanup_(hero_proc_connection_freep) = NULL;
-        char *const names[] = { (char *) "hero_later", (char *) "hero_mortal", NULL };
-        char *json _cleanup_free_ = NULL, *message _cleanup_free_ = NULL;
-        Peer seen = { 0 };
-
-        ASSERT(private_bus_start(&bus));
-        ASSERT(private_bus_start_server(&bus));
-        ASSERT_EQ(hero_proc_connection_open(&(HeroProcTarget){ 0 }, &connection, &message), 0);
-        ASSERT_EQ(hero_proc_connection_observe(connection, remember, &seen, &message), 0);
-        ASSERT_EQ(hero_proc_client_get_status(connection, names, &json, &message), 0);
-        while (!strstr(seen.seen, "server:> server:> "))
-                ASSERT_EQ(hero_proc_connection_wait(connection, usec_add(clock_monotonic_usec(), FAR), &message), 0);
-        ASSERT_STREQ(seen.seen, "hero_later:starting>running server:> server:> ");
 }
 
 TEST(a_bus_that_is_not_there_is_an_unreachable_server) {
