@@ -405,14 +405,15 @@ ServiceDecision service_status_decide(const ServiceObservation *seen, uint64_t n
         judge_probes(&j, /* report= */ false, SERVICE_FAILED, /* aged= */ false);
         judge_probes(&j, /* report= */ false, SERVICE_STARTING, /* aged= */ false);
         judge_probes(&j, /* report= */ false, SERVICE_UNKNOWN, /* aged= */ false);
+        j.rule = RULE_OLD_EVIDENCE;
+        judge_probes(&j, /* report= */ false, SERVICE_UNKNOWN, /* aged= */ true);
+        judge_unseen_sockets(&j);
+        j.rule = RULE_PROBES;
         judge_probes(&j, /* report= */ false, SERVICE_DEGRADED, /* aged= */ false);
         j.rule = RULE_PARTLY_STOPPED;
         judge_partly_stopped(&j);
         j.rule = RULE_REPORT_PROBES;
         judge_probes(&j, /* report= */ true, SERVICE_DEGRADED, /* aged= */ false);
-        j.rule = RULE_OLD_EVIDENCE;
-        judge_probes(&j, /* report= */ false, SERVICE_UNKNOWN, /* aged= */ true);
-        judge_unseen_sockets(&j);
         j.rule = RULE_ALL_WELL;
         judgement_lead(&j, SERVICE_RUNNING);
         lead_with_spent_budget(&j);

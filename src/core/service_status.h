@@ -132,10 +132,11 @@ typedef struct ServiceDecision {
  *                                                             failed (readiness: start-timeout; else probe-failed)
  *     not yet answered                                        within the start timeout: starting; then, and after
  *                                                             adoption: unknown (stale)
- *     below the limit                                         degraded (probe-failed)
+ * 11  evidence too old                                        unknown   (stale): what may be dead is not said to serve,
+ *                                                             as by the following
+ *  8  a required probe fails below its limit                  degraded (probe-failed)
  *  9  some, not all, actions stopped by an operator           degraded; their sockets and probes are not judged
  * 10  a report probe fails                                    degraded
- * 11  evidence too old                                        unknown   (stale)
  * 12  otherwise                                               running
  *
  * Invariants, tested over the whole product of inputs: never running with a required thing dead; never failed with

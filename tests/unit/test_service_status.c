@@ -400,6 +400,18 @@ TEST(old_evidence_is_unknown_and_never_a_guess) {
         expect(&c, SERVICE_UNKNOWN, REASON_SYSTEMD_UNREACHABLE, SUBJECT_SERVICE, 0);
 }
 
+TEST(what_cannot_be_seen_is_not_said_to_serve_with_a_blemish) {
+        Case c;
+
+        case_init(&c);
+        c.socket.evidence = SOCKET_EVIDENCE_UNKNOWN;
+        c.probe.verdict = PROBE_VERDICT_FAILING;
+        expect(&c, SERVICE_UNKNOWN, REASON_STALE, SUBJECT_SOCKET, 0);
+        ASSERT_EQ(service_status_decide(&c.seen, NOW).reasons[1].code, REASON_PROBE_FAILED);
+        c.probe.verdict = PROBE_VERDICT_FAILED;
+        expect(&c, SERVICE_FAILED, REASON_PROBE_FAILED, SUBJECT_PROBE, 0);
+}
+
 TEST(waiting_for_another_service_names_it) {
         Case c;
 
