@@ -84,8 +84,17 @@ $(FIXTURES): $(BUILD)/fixture/%: tests/fixture/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $<
 
+# What the oracle is tried on: a clock that jumps, and a server that lies.
+$(BUILD)/fixture/jumping_clock.so: tests/oracle/jumping_clock.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -g $(WARNINGS) $(if $(WERROR),-Werror) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+
+$(BUILD)/fixture/lying_server: tests/oracle/lying_server.c $(BUILD)/obj/hero_proc_server.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=service_status_decide -o $@ $^ $(SERVER_LIBS)
+
 .PHONY: tests
-tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES)
+tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumping_clock.so lying_server)
 
 # -- installing: the tree that users get is the tree that the system tests run --
 
@@ -180,6 +189,12 @@ deb:  ## Debian packages in build/deb, held against lintian (as root where debhe
 .PHONY: demo
 demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a shell in it)
 	@KEEP=$(KEEP) tools/demo
+
+MINUTES ?= 2
+SEED ?=
+.PHONY: chaos
+chaos: all tests  ## break everything at random for MINUTES, and judge what hero_proc said (SEED= replays; as root)
+	/usr/bin/python3 tests/oracle/campaign.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
 .PHONY: clean
 clean:  ## remove what was built

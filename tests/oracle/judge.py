@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whether a row was true. A row is held against the truth of its own moment, after that truth has been seen: never against
+what is so now. Pure: it takes what was recorded, and says what that means.
+
+A *lie* is a row whose claim was untrue all the time from (row - bound) to the row, where the bound is what DESIGN §5
+promises for that kind of evidence and one second. What claims nothing (starting, stopping, restarting, degraded, unknown) is
+counted apart, and must have a reason in the truth; one that goes on without any is *stuck*, which counts like a lie:
+otherwise saying nothing would be the way never to lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from house_plan import ServiceShape
+from registers import Registers
+from timeline import Timeline
+from truth import ServiceTruth
+
+SLACK_SECONDS = 1.0  # as the issue of the proof has it; a test on a machine that may be slow and busy gives more
+EVENT_SECONDS = 0.0  # a death, a vanished socket: milliseconds, so the slack covers it
+QUEUE_FULL_SECONDS = 1.0  # a full queue may be a burst
+STALE_GRACE_SECONDS = 2.0
+SETTLE_SECONDS = 3.0  # for what moves to come to rest, where no bound is promised: a new server, an operation's end
+
+STEADY = ("running", "failed", "stopped")
+APART = ("starting", "stopping", "restarting", "degraded", "unknown")
+
+
+@dataclass
+class Row:
+    """What hero_proc said of one service; it was so at some moment between `asked` and `answered`."""
+
+    asked: float
+    answered: float
+    source: str  # ListServices, GetStatus, list --json, StateChanged
+    service: str
+    state: str
+    reason: str  # the leading code
+    wanted: str = ""
+    subject: str = ""  # of the leading reason
+    actions: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Surroundings:
+    """What else was going on: times when evidence could not be had, and since when the server has been there."""
+
+    server_since: float = 0.0
+    slack: float = SLACK_SECONDS
+    disturbed: list[tuple[float, float, str]] = field(default_factory=list)  # start, end, what
+
+    def disturbance(self, a: float, b: float) -> str:
+        return next((what for start, end, what in self.disturbed if start <= b and end >= a), "")
+
+
+@dataclass
+class Verdict:
+    """kind: true, late (untrue within the bound), apart, lie, stuck, unseen (the truth was not seen all the time)."""
+
+    kind: str
+    why: str = ""
+
+
+@dataclass
+class Part:
+    """A required thing: its timeline, and how long it may be untrue before no row may say otherwise."""
+
+    name: str
+    kind: str  # unit, socket, probe
+    action: str
+    timeline: Timeline
+    shown_within: float
+    failed_within: float
+    stale_within: float = 0.0
+
+
+def parts_of(truth: ServiceTruth, t: float) -> list[Part]:
+    """The required parts as they count at t: the bound of a probe depends on how long its failing takes just then."""
+    parts = [Part(unit.shape.unit, "unit", name, unit.up, EVENT_SECONDS, EVENT_SECONDS)
+             for name, unit in truth.units.items()]
+    for path, s in truth.sockets.items():
+        span = s.alive.since(t, False)
+        bound = QUEUE_FULL_SECONDS if span and span[2] == "queue full" else EVENT_SECONDS
+        parts.append(Part(path, "socket", s.shape.action, s.alive, bound, bound))
+    for name, p in truth.probes.items():
+        if not p.shape.report:
+            span = p.answers.since(t, False)
+            slowest = span[1] if span else p.shape.timeout
+            parts.append(Part(name, "probe", p.shape.action, p.answers, p.shape.shown_within(slowest),
+                              p.shape.failed_within(slowest), p.shape.seen_well_within() + STALE_GRACE_SECONDS))
+    return parts
+
+
+class Judge:
+    """Judges the rows of one service."""
+
+    def __init__(self, truth: ServiceTruth, registers: Registers, surroundings: Surroundings,
+                 all_services: dict[str, ServiceTruth]):
+        self.truth = truth
+        self.shape: ServiceShape = truth.shape
+        self.registers = registers
+        self.surroundings = surroundings
+        self.all = all_services
+
+    def judge(self, row: Row) -> Verdict:
+        judgement = getattr(self, f"_{row.state}", None)
+        if judgement is None:
+            return Verdict("lie", f"{row.state!r} is no state")
+        verdict = judgement(row)
+        if verdict.kind in ("true", "apart") and row.actions:
+            return self._facts(row) or verdict
+        return verdict
+
+    # -- what claims that the service serves --
+
+    def _dead_part(self, row: Row, within: str) -> Verdict | None:
+        """A required part that was bad from (row - bound) to the row without interruption."""
+        late = None
+        taken_down = [a.name for a in self.shape.actions if self.registers.is_taken_down(a.name, row.answered)]
+        for part in parts_of(self.truth, row.answered):
+            span = part.timeline.since(row.answered, False)
+            if span is None or span[0] > row.asked or row.state == "degraded" and part.action in taken_down:
+                continue
+            since = row.asked - span[0]
+            if row.state == "degraded":  # "fewer times than its limit": a new server, and a new invocation, is counted anew
+                since = row.asked - max(span[0], self.surroundings.server_since, self._started(part.action, row.asked))
+            bound = getattr(part, within) + self.surroundings.slack
+            if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
+                bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer can be had, until the last is too old
+            if since >= bound:
+                return Verdict("lie", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
+            late = Verdict("late", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
+        return late
+
+    def _started(self, action: str, t: float) -> float:
+        """When the invocation of t was first seen."""
+        run = self.truth.units[action].invocations.value_at(t) if action else None
+        return run.start if run else 0.0
+
+    def _running(self, row: Row) -> Verdict:
+        verdict = self._dead_part(row, "shown_within")
+        if verdict:
+            return verdict
+        if self.shape.is_done_when_down:
+            return Verdict("true")
+        unseen = next((name for name, t in self.truth.parts().items() if t.value_at(row.asked) is None), "")
+        return Verdict("unseen", f"no sample of {unseen}") if unseen else Verdict("true")
+
+    def _degraded(self, row: Row) -> Verdict:
+        """It says that the service serves, so it may hide no death; and something must be wrong with it."""
+        stopped = any(self._is_action_down(a.name, row) for a in self.shape.actions)
+        verdict = self._dead_part(row, "failed_within")
+        if verdict and verdict.kind == "lie":
+            return verdict
+        bounds = [p.shape.failed_within(p.shape.timeout) + p.shape.seen_well_within() + self.surroundings.slack
+                  for p in self.truth.probes.values()]
+        since = row.asked - max(bounds, default=self.surroundings.slack)
+        if any(p.answers.ever(False, since, row.answered) for p in self.truth.probes.values()):
+            return Verdict("apart", "a probe failed lately")
+        if stopped:
+            return Verdict("apart", "one action is down")
+        return self._without_reason(row, since)
+
+    def _is_action_down(self, name: str, row: Row) -> bool:
+        return self.truth.units[name].up.ever(False, row.asked - self.surroundings.slack, row.answered)
+
+    # -- what claims that it does not --
+
+    def _failed(self, row: Row) -> Verdict:
+        if row.reason == "dependency-failed":
+            return self._failed_for_another(row)
+        longest = 0.0
+        for part in parts_of(self.truth, row.answered):
+            recovery = self._recovery_bound(part)
+            longest = max(longest, recovery)
+            if row.reason in ("probe-failed",) and part.kind != "probe":
+                continue
+            if row.reason.startswith("socket-") and (part.kind != "socket" or row.subject not in ("", part.name)):
+                continue
+            if part.timeline.ever(False, row.asked - recovery - self.surroundings.slack, row.answered):
+                return self._not_by_operator(row)
+        a = row.asked - longest - self.surroundings.slack
+        if self.surroundings.disturbance(a, row.answered) == "truth unseen":
+            return Verdict("unseen")
+        return Verdict("lie", f"failed ({row.reason} {row.subject}), and nothing that it names was bad in the last "
+                              f"{longest + self.surroundings.slack:.2f} s")
+
+    @staticmethod
+    def _recovery_bound(part: Part) -> float:
+        return part.shown_within + part.failed_within if part.kind == "probe" else part.failed_within
+
+    def _failed_for_another(self, row: Row) -> Verdict:
+        others = [self.all[name] for name in self.shape.requires if name in self.all]
+        since = row.asked - SETTLE_SECONDS - self.surroundings.slack
+        for other in others:
+            bounds = [self._recovery_bound(part) for part in parts_of(other, row.answered)]
+            since_other = since - max(bounds, default=0.0)
+            if any(t.ever(False, since_other, row.answered) for t in other.parts().values()):
+                return Verdict("true")
+        return Verdict("lie", "dependency-failed, and what it needs was well all the time")
+
+    def _not_by_operator(self, row: Row) -> Verdict:
+        """What an operator took down is stopped, not failed: unless it was dead when he asked."""
+        wanted = self.registers.certain("wanted", row.asked - SETTLE_SECONDS, self.surroundings.server_since)
+        now = self.registers.certain("wanted", row.answered, self.surroundings.server_since)
+        down = all(u.up.always(False, row.asked - SETTLE_SECONDS, row.answered) for u in self.truth.units.values())
+        if wanted == now == "down" and down and not self.registers.under_way(row.asked - SETTLE_SECONDS, row.answered, 0):
+            return Verdict("lie", "failed, although it is down by an operator's wish")
+        return Verdict("true")
+
+    def _stopped(self, row: Row) -> Verdict:
+        for unit in self.truth.units.values():
+            span = unit.up.since(row.answered, True)
+            if unit.shape.oneshot or span is None:
+                continue
+            since = row.asked - span[0]
+            if since >= self.surroundings.slack:
+                return Verdict("lie", f"stopped, and {unit.shape.unit} has been up for {since:.2f} s")
+            if since > 0:
+                return Verdict("late", f"{unit.shape.unit} is up since {since:.2f} s")
+        return Verdict("true")
+
+    # -- what claims nothing --
+
+    def _starting(self, row: Row) -> Verdict:
+        return self._in_motion(row)
+
+    def _restarting(self, row: Row) -> Verdict:
+        return self._in_motion(row)
+
+    def _stopping(self, row: Row) -> Verdict:
+        return self._in_motion(row)
+
+    def _unknown(self, row: Row) -> Verdict:
+        return self._without_reason(row, row.asked - self._rest_bound())
+
+    def _rest_bound(self) -> float:
+        """How long it may take until something definite can be said of a service that does not change."""
+        probes = [p.shape.failed_within(p.shape.timeout) for p in self.truth.probes.values() if not p.shape.report]
+        return max(probes, default=0.0) + SETTLE_SECONDS + self.surroundings.slack
+
+    def _in_motion(self, row: Row) -> Verdict:
+        since = row.asked - self._rest_bound()
+        if any(u.up.history(since, row.answered) and any("job" in r.detail or r.detail.startswith(("activating", "deactivating"))
+               for r in u.up.history(since, row.answered)) for u in self.truth.units.values()):
+            return Verdict("apart", "systemd is at work")
+        all_down = all(u.up.always(False, since, row.answered) for u in self.truth.units.values())
+        if all_down and self._waits_for_another(row, since):
+            return Verdict("apart", "it waits for another service")
+        up_since = min((span[0] for u in self.truth.units.values() if not u.shape.oneshot
+                        and (span := u.up.since(row.answered, True))), default=row.asked)
+        if row.state == "starting" and row.asked - up_since < self.shape.start_timeout + self._rest_bound():
+            if any(t.ever(False, since, row.answered) for t in self.truth.parts().values()):
+                return Verdict("apart", "within its start timeout")
+        if self.shape.heals and row.state == "restarting" and any(
+                t.ever(False, since, row.answered) for t in self.truth.parts().values()):
+            return Verdict("apart", "it is being healed")
+        return self._without_reason(row, since)
+
+    def _waits_for_another(self, row: Row, since: float) -> bool:
+        return any(t.ever(False, since - 5, row.answered) for name in self.shape.requires
+                   for t in self.all[name].parts().values())
+
+    def _without_reason(self, row: Row, since: float) -> Verdict:
+        """No row may go on saying nothing where all has been the same for longer than it takes to see it."""
+        if self.surroundings.server_since > since:
+            return Verdict("apart", "the server is new")
+        disturbance = self.surroundings.disturbance(since, row.answered)
+        if disturbance:
+            return Verdict("apart", disturbance)
+        if self.registers.under_way(since, row.answered, SETTLE_SECONDS):
+            return Verdict("apart", "an operation is under way")
+        for name, timeline in self.truth.parts().items():
+            now = timeline.value_at(row.answered)
+            if now is None or not timeline.always(now.good, since, row.asked):
+                return Verdict("apart", f"{name} has just changed")
+        state = ", ".join(f"{name}: {t.value_at(row.answered).detail}" for name, t in self.truth.parts().items())
+        return Verdict("stuck", f"{row.state} ({row.reason} {row.subject}), and nothing has moved since "
+                                f"{row.asked - since:.2f} s: {state}")
+
+    # -- what the long rows say besides --
+
+    def _facts(self, row: Row) -> Verdict | None:
+        """PIDs and invocations, where the truth has been the same for long enough."""
+        a = row.asked - self.surroundings.slack
+        for said in row.actions:
+            unit = self.truth.units.get(said["name"])
+            if unit is None or unit.shape.oneshot or not unit.up.always(True, a, row.answered):
+                continue
+            span = unit.invocations.value_at(row.answered)
+            if span is None or span.start > a or span.end < row.answered:
+                continue
+            if said["invocation_id"] != span.detail:
+                return Verdict("lie", f"{unit.shape.unit}: invocation {said['invocation_id']} and not {span.detail}")
+            if said["main_pid"] == 0:
+                return Verdict("lie", f"{unit.shape.unit}: PID 0, and it runs")
+        return None

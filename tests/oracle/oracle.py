@@ -1,0 +1,377 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The oracle: samples what is true of services, reads what hero_proc says of them, and judges every row after the fact.
+
+Runs inside the sandbox. On standard input it is told, one JSON object a line, what was done to the services (see chaos.py);
+at the end of that it says on standard output, as JSON, what it has found. It shares no code with hero_proc, and asks it for
+nothing but the rows that it judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import sys
+import time
+from collections import Counter, defaultdict, deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
+from house_plan import shape_of  # noqa: E402
+from judge import SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
+from registers import REMOVED, Operation, Registers  # noqa: E402
+from rows import RowReader  # noqa: E402
+from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
+
+JUDGED_AFTER_SECONDS = 2.5  # longer than any probe takes to time out: then the truth of a row's moment is known
+SHOWN_MAX = 12  # findings that are shown with their history; all are counted
+STORY_SECONDS = 15.0
+SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
+OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only when it goes on
+FAULT_SHOWN_WITHIN_SECONDS = 12.0
+
+
+@dataclass
+class Fault:
+    """Something was broken on purpose: when, and how soon a row showed it."""
+
+    kind: str
+    service: str
+    at: float
+
+
+class Story:
+    """What happened to one service, for people who have to understand a finding."""
+
+    def __init__(self) -> None:
+        self.rows: deque[tuple[float, str]] = deque(maxlen=400)
+        self.faults: deque[tuple[float, str]] = deque(maxlen=200)
+
+
+class Oracle:
+    """Puts truth, rows and operations side by side."""
+
+    def __init__(self, loop: Loop, definitions: list[dict[str, Any]], slack: float):
+        self.loop = loop
+        shapes = [shape_of(definition) for definition in definitions]
+        names = [shape.name for shape in shapes]
+        self.sampler = Sampler(loop, shapes, self._invocation_changed)
+        self.registers = {name: Registers() for name in names}
+        self.surroundings = Surroundings(server_since=time.monotonic(), slack=slack)
+        self.judges = {name: Judge(truth, self.registers[name], self.surroundings, self.sampler.services)
+                       for name, truth in self.sampler.services.items()}
+        self.reader = RowReader(loop, self._take_rows, self._server_came, self._take_definition, names)
+        self.stories = {name: Story() for name in names}
+        self.waiting: deque[Row] = deque()
+        self.definitions_read: deque[tuple[str, str, float, float]] = deque()
+        self.n_rows: Counter[str] = Counter()
+        self.n_states: Counter[str] = Counter()
+        self.n_verdicts: Counter[str] = Counter()
+        self.late_by_kind: Counter[str] = Counter()
+        self.why_apart: Counter[str] = Counter()
+        self.findings: Counter[str] = Counter()
+        self.shown: list[str] = []
+        self.latest_row: dict[str, Row] = {}
+        self.spans: dict[str, tuple[str, str, float]] = {}
+        self.apart_seconds: dict[str, list[float]] = defaultdict(list)
+        self.servers: deque[float] = deque(maxlen=256)
+        self.latencies: dict[str, list[float]] = defaultdict(list)
+        self.n_faults: Counter[str] = Counter()
+        self.ends: dict[str, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=64))
+        self.overruled: set[str] = set()
+        self.told: set[str] = set()
+        self.n_restarts: Counter[str] = Counter()
+        loop.every(0.1, self._judge_waiting)
+        loop.every(1.0, self._look_for_harm)
+
+    # -- what is told --
+
+    def event(self, what: dict[str, Any]) -> None:
+        getattr(self, f"_event_{what.pop('event')}")(**what)
+
+    def _event_begin(self, **fields: Any) -> None:
+        fields["actions"] = tuple(fields.get("actions", ()))
+        self.registers[fields["service"]].begin(Operation(**fields))
+
+    def _event_end(self, service: str, number: int, end: float, outcome: str, answer: str) -> None:
+        """outcome: done, refused, or lost, which is neither."""
+        operation = next(o for o in reversed(self.registers[service].operations) if o.number == number)
+        operation.end, operation.answer = end, answer
+        operation.acknowledged = outcome == "done" and (operation.settles == 0 or self._has_acted(operation))
+        if outcome == "refused":
+            operation.refuse()
+
+    def _has_acted(self, operation: Operation) -> bool:
+        """systemctl says "done" also where there was nothing to do. It has acted for certain where all was quiet before."""
+        parts = self.sampler.services[operation.service].parts()
+        units = [u for u in self.sampler.services[operation.service].units.values() if not u.shape.oneshot]
+        a, b = operation.start - 1.0, operation.start - 0.1
+        alone = self.registers[operation.service].under_way(a, operation.end, 1.0) == [operation]
+        unhurt = not any(at <= operation.end and until >= a for u in units
+                         for at, until in self.ends[u.shape.unit])
+        if operation.wanted == "down":
+            return alone and unhurt and all(t.always(True, a, b) for t in parts.values())
+        return alone and unhurt and all(u.up.always(False, a, b) for u in units)
+
+    def _event_weaken(self, since: float) -> None:
+        """The disk took no writes from then on, and the server died: what was wished in that time need not be there."""
+        for registers in self.registers.values():
+            for operation in registers.operations:
+                if operation.end >= since and operation.definition is None:
+                    operation.acknowledged = False
+
+    def _event_fault(self, kind: str, service: str, at: float, ends: list[str] | None = None, note: str = "") -> None:
+        self.n_faults[kind] += 1
+        for unit in ends or []:
+            self.ends[unit].append((at, at + (SOON_SECONDS if kind.startswith("killed") else OBEYED_WITHIN_SECONDS)))
+        if not service:
+            return
+        self.stories[service].faults.append((at, f"{kind} {note}"))
+        if kind != "cleared" and not kind.startswith(("children", "handler that nobody")):
+            fault = Fault(kind, service, at)
+            self.loop.after(FAULT_SHOWN_WITHIN_SECONDS, lambda: self._measure(fault))
+
+    def _measure(self, fault: Fault) -> None:
+        """How long after the fault a row said something else than running: where it was running, the fault was not taken
+        back before, and the server was there."""
+        story = self.stories[fault.service]
+        states = [(t, text.split()[0]) for t, text in story.rows]
+        before = next((state for t, state in reversed(states) if t <= fault.at), "")
+        shown = next((t for t, state in states if t > fault.at and state != "running"), None)
+        cleared = next((t for t, text in story.faults if t > fault.at and text.startswith("cleared")), float("inf"))
+        if before == "running" and shown and shown < min(cleared, fault.at + FAULT_SHOWN_WITHIN_SECONDS) and \
+                not any(fault.at <= t <= shown for t in self.servers) and \
+                not self.surroundings.disturbance(fault.at, shown):
+            self.latencies[fault.kind].append(shown - fault.at)
+
+    def _event_disturbance(self, what: str, start: float, end: float | None) -> None:
+        for i, (begun, ended, name) in enumerate(self.surroundings.disturbed):
+            if name == what and ended == float("inf"):
+                self.surroundings.disturbed[i] = (begun, end if end is not None else ended, what)
+                return
+        self.n_faults[what] += 1
+        self.surroundings.disturbed.append((start, float("inf") if end is None else end, what))
+
+    def _event_finding(self, kind: str, text: str) -> None:
+        self._find(kind, text)
+
+    # -- what is read --
+
+    def _server_came(self, at: float) -> None:
+        self.surroundings.server_since = at
+        self.servers.append(at)
+
+    def _take_rows(self, rows: list[Row]) -> None:
+        for row in rows:
+            if row.service not in self.judges:
+                continue
+            self.n_rows[row.source] += 1
+            self.n_states[row.state] += 1
+            self.waiting.append(row)
+            if row.source in ("ListServices", "StateChanged"):
+                self._follow_row(row)
+
+    def _follow_row(self, row: Row) -> None:
+        before = self.latest_row.get(row.service)
+        if before is None or (before.state, before.reason, before.wanted or row.wanted) != \
+                (row.state, row.reason, row.wanted or before.wanted):
+            self.stories[row.service].rows.append((row.answered, f"{row.state} {row.reason} {row.wanted} ({row.source})"))
+        self.latest_row[row.service] = row
+        self._follow_span(row)
+
+    def _follow_span(self, row: Row) -> None:
+        state, reason, since = self.spans.get(row.service, ("", "", row.answered))
+        if (state, reason) == (row.state, row.reason):
+            return
+        if state in ("starting", "stopping", "restarting", "degraded", "unknown"):
+            self.apart_seconds[f"{state} ({reason})" if reason else state].append(row.answered - since)
+        self.spans[row.service] = (row.state, row.reason, row.answered)
+
+    def _take_definition(self, service: str, text: str, asked: float, answered: float) -> None:
+        self.definitions_read.append((service, text, asked, answered))
+
+    # -- judging --
+
+    def _judge_waiting(self) -> None:
+        now = time.monotonic()
+        while self.waiting and self.waiting[0].answered < now - JUDGED_AFTER_SECONDS:
+            self._judge(self.waiting.popleft())
+        while self.definitions_read and self.definitions_read[0][3] < now - JUDGED_AFTER_SECONDS:
+            self._judge_definition(*self.definitions_read.popleft())
+
+    def _judge(self, row: Row) -> None:
+        verdict = self.judges[row.service].judge(row)
+        self.n_verdicts[verdict.kind] += 1
+        if verdict.kind in ("apart", "unseen"):
+            self.why_apart[f"{row.state}: {verdict.why}"] += 1
+        elif verdict.kind in ("lie", "stuck"):
+            self._find("lie" if verdict.kind == "lie" else "stuck", self._explain(row, verdict), row.service)
+        if row.wanted and not self._wish_is_possible(row):
+            self._find("lost change", self._explain(row, Verdict("lost change", f"wanted is {row.wanted}")), row.service)
+
+    def _wish_is_possible(self, row: Row) -> bool:
+        return self.registers[row.service].is_possible("wanted", row.wanted, row.asked, row.answered,
+                                                       self.surroundings.server_since)
+
+    def _judge_definition(self, service: str, text: str, asked: float, answered: float) -> None:
+        if not self.registers[service].is_possible("definition", text or REMOVED, asked, answered,
+                                                   self.surroundings.server_since):
+            row = Row(asked, answered, "Definition", service, text or "none", "")
+            self._find("lost change", self._explain(row, Verdict("lost change", "another definition was acknowledged")),
+                       service)
+
+    def _find(self, kind: str, text: str, service: str = "") -> None:
+        self.findings[kind] += 1
+        key = f"{kind} {service} {int(time.monotonic() / 20)}"  # one of a row of them tells the story
+        if len(self.shown) < SHOWN_MAX and key not in self.told:
+            self.told.add(key)
+            self.shown.append(text)
+
+    def _explain(self, row: Row, verdict: Verdict) -> str:
+        lines = [f"{verdict.kind.upper()}: {row.source} said {row.service} is {row.state} ({row.reason} {row.subject}) "
+                 f"at {row.asked:.3f}..{row.answered:.3f}: {verdict.why}"]
+        lines += self._story(row.service, row.answered - STORY_SECONDS, row.answered + 2)
+        return "\n".join(lines)
+
+    def _story(self, service: str, a: float, b: float) -> list[str]:
+        story, found = self.stories[service], []
+        for name, timeline in self.sampler.services[service].parts().items():
+            found += [(run.start, f"truth: {name} {'well' if run.good else 'BAD'}: {run.detail} until {run.end:.3f}")
+                      for run in timeline.history(a, b)]
+        found += [(t, f"row:   {text}") for t, text in story.rows if a <= t <= b]
+        found += [(t, f"fault: {text}") for t, text in story.faults if a <= t <= b]
+        found += [(o.start, f"call:  {o}") for o in self.registers[service].under_way(a, b, 0) if o.start >= a]
+        found += [(s, f"world: {what} until {e:.3f}") for s, e, what in self.surroundings.disturbed if s <= b and e >= a]
+        found.append((self.surroundings.server_since, "world: the newest server came"))
+        return [f"    {t:.3f} {text}" for t, text in sorted(found)]
+
+    # -- harm --
+
+    def _invocation_changed(self, change: InvocationChange) -> None:
+        self.loop.after(JUDGED_AFTER_SECONDS, lambda: self._judge_restart(change))
+
+    def _judge_restart(self, change: InvocationChange) -> None:
+        cause = self._cause_of(change)
+        self.n_restarts[cause or "unexpected"] += 1
+        if not cause:
+            text = (f"UNEXPECTED RESTART: {change.unit}: {change.before} was last seen up at {change.last_seen:.3f}, "
+                    f"gone at {change.first_gone:.3f}; {change.after} was seen at {change.seen:.3f}")
+            self._find("unexpected restart", "\n".join([text, *self._story(
+                change.service, change.last_seen - STORY_SECONDS, change.seen + 2)]), change.service)
+
+    def _cause_of(self, change: InvocationChange) -> str:
+        """What ended the invocation before. "" where nothing did that may."""
+        truth = self.sampler.services[change.service]
+        name, unit = next((n, u) for n, u in truth.units.items() if u.shape.unit == change.unit)
+        a, b = change.last_seen - SOON_SECONDS, change.first_gone + SOON_SECONDS
+        if unit.shape.oneshot:
+            a, b = change.seen - 5, change.seen
+        for operation in self.registers[change.service].under_way(a, b, 3.0):
+            if (operation.is_restart or unit.shape.oneshot) and name in (operation.actions or (name,)):
+                cause = self._cause_by(operation, truth, b)
+                if cause:
+                    return cause
+        if any(at <= b and until >= a for at, until in self.ends[change.unit]):
+            return "its process was killed"
+        if truth.shape.heals and self._was_ill_for_long(truth, unit, change):
+            return "healed"
+        return ""
+
+    def _cause_by(self, operation: Operation, truth: ServiceTruth, b: float) -> str:
+        """A reset-failed may restart only what was not well."""
+        if operation.verb == "reset-failed" and all(
+                t.always(True, operation.start - SLACK_SECONDS, min(operation.end, b)) for t in truth.parts().values()):
+            return ""
+        return operation.verb
+
+    @staticmethod
+    def _was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange) -> bool:
+        """A restart by hero_proc itself is right only where a socket was dead, or a probe failed as often as its limit
+        says, in an invocation that had had its start timeout."""
+        began = next((run.start for run in unit.invocations.runs if run.detail == change.before), change.last_seen)
+        if change.first_gone - began < truth.shape.start_timeout - SOON_SECONDS:
+            return False
+        a, b = change.last_seen - 2.0, change.last_seen
+        if any(s.alive.ever(False, a, b) for s in truth.sockets.values()):
+            return True
+        for probe in truth.probes.values():
+            least = (probe.shape.failures - 1) * probe.shape.fast - SOON_SECONDS
+            if not probe.shape.report and any(not run.good and run.end - run.start >= least
+                                              for run in probe.answers.history(a, b)):
+                return True
+        return False
+
+    def _look_for_harm(self) -> None:
+        now = time.monotonic() - JUDGED_AFTER_SECONDS
+        for name, registers in self.registers.items():
+            if registers.under_way(now - 6, now, 2.0) or registers.certain("wanted", now, now) != "down" or \
+                    registers.certain("wanted", now - 6, now) != "down":
+                continue
+            for unit in self.sampler.services[name].units.values():
+                if not unit.shape.oneshot and unit.up.always(True, now - 4, now) and \
+                        unit.now.invocation not in self.overruled:
+                    self.overruled.add(unit.now.invocation)
+                    self._find("unexpected restart", "\n".join([f"OVERRULED: {unit.shape.unit} is up, and an operator "
+                               "stopped it", *self._story(name, now - STORY_SECONDS, now)]), name)
+        for pid, orphan in list(self.sampler.orphans.items()):
+            if str(pid) not in self.told:
+                self.told.add(str(pid))
+                self._find("orphan", f"ORPHAN: of {orphan.service}: PID {pid} ({orphan.command}) in {orphan.where}\n" +
+                           "\n".join(self._story(orphan.service, now - STORY_SECONDS, now)), orphan.service)
+
+    # -- the end --
+
+    def finish(self) -> dict[str, Any]:
+        for row in self.waiting:
+            self.n_verdicts["not judged, at the end"] += 1
+            del row
+        return {
+            "rows": sum(self.n_verdicts.values()),
+            "rows_by_face": dict(self.n_rows), "rows_by_state": dict(self.n_states), "verdicts": dict(self.n_verdicts),
+            "apart": dict(self.why_apart),
+            "apart_seconds": {what: {"n": len(times), "total": sum(times), "max": max(times)}
+                              for what, times in self.apart_seconds.items()},
+            "findings": dict(self.findings), "shown": self.shown,
+            "faults": dict(self.n_faults), "restarts": dict(self.n_restarts),
+            "latency": {kind: times for kind, times in self.latencies.items()},
+            "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
+            "orphans": [asdict(orphan) for orphan in self.sampler.orphans.values()],
+        }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("definitions", help="a JSON file with the definitions of all services")
+    parser.add_argument("--slack", type=float, default=SLACK_SECONDS, help="seconds on top of each bound")
+    options = parser.parse_args()
+    loop = Loop()
+    oracle = Oracle(loop, json.loads(Path(options.definitions).read_text(encoding="utf-8")), options.slack)
+    unread = bytearray()
+
+    def hear() -> None:
+        got = os.read(0, 1 << 16)
+        if not got:  # all has been told: judge what is left, and end
+            loop.unwatch(sys.stdin)
+            loop.after(JUDGED_AFTER_SECONDS + 1, lambda: setattr(loop, "stopping", True))
+            return
+        unread.extend(got)
+        *lines, rest = bytes(unread).split(b"\n")
+        unread[:] = rest
+        for line in lines:
+            oracle.event(json.loads(line))
+
+    loop.watch(sys.stdin, selectors.EVENT_READ, hear)
+    loop.run()
+    json.dump(oracle.finish(), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

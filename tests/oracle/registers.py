@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What was asked of hero_proc, and what must therefore be so: the definition and the wish of a service as registers that
+several clients write at once. A value that is read is right if it may be the last one: no change that was acknowledged
+began after the one that wrote it had ended. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NEVER = float("inf")
+
+
+@dataclass
+class Operation:
+    """One call of one client. `end` is when its answer came, or it was known that none will."""
+
+    number: int
+    service: str
+    verb: str
+    start: float
+    wanted: str = ""  # up, down; "": leaves it as it is
+    definition: str | None = None  # its text; REMOVED; None: leaves it as it is
+    settles: float = 0.0  # seconds after its end until what it did must be seen (systemctl: hero_proc has to hear of it)
+    actions: tuple[str, ...] = ()  # those it may stop or start anew; (): all
+    is_restart: bool = False  # it may end an invocation that is well
+    end: float = NEVER
+    acknowledged: bool = False
+    answer: str = ""
+
+    def refuse(self) -> None:
+        """It was answered that nothing of it will be done."""
+        self.wanted, self.definition = "", None
+
+    def __str__(self) -> str:
+        end = f"{self.end - self.start:.3f} s: {self.answer}" if self.end < NEVER else "no answer"
+        return f"{self.start:.3f} #{self.number} {self.verb} {self.service} {end}"
+
+
+REMOVED = "-"
+
+
+@dataclass
+class Registers:
+    """The operations on one service, oldest first."""
+
+    operations: list[Operation] = field(default_factory=list)
+
+    def begin(self, operation: Operation) -> None:
+        self.operations.append(operation)
+
+    def _writes(self, register: str) -> list[tuple[Operation, Any]]:
+        if register == "wanted":
+            return [(o, o.wanted) for o in self.operations if o.wanted]
+        return [(o, o.definition) for o in self.operations if o.definition is not None]
+
+    def is_possible(self, register: str, value: Any, asked: float, answered: float, server_since: float) -> bool:
+        """Whether `value`, read between `asked` and `answered`, may be the last that was written; also where nothing is
+        known to have been written at all."""
+        writes = self._writes(register)
+        if not writes:
+            return True
+        return any(written == value for operation, written in self.candidates(register, asked, answered, server_since))
+
+    def candidates(self, register: str, asked: float, answered: float, server_since: float) -> list[tuple[Operation, Any]]:
+        writes = self._writes(register)
+        latest = max((o.start for o, _ in writes if o.acknowledged and self._shown_from(o, server_since) <= asked),
+                     default=-NEVER)
+        return [(o, written) for o, written in writes if o.start <= answered and o.end >= latest]
+
+    @staticmethod
+    def _shown_from(operation: Operation, server_since: float) -> float:
+        """When it must be seen. What systemctl did while no server ran is found when the next one comes."""
+        if operation.settles == 0:
+            return operation.end
+        return max(operation.end, server_since) + operation.settles
+
+    def certain(self, register: str, t: float, server_since: float) -> Any:
+        """The only value that is possible at t; None where there are several, or none is known."""
+        values = {written for _, written in self.candidates(register, t, t, server_since)}
+        return values.pop() if len(values) == 1 else None
+
+    def is_taken_down(self, action: str, t: float) -> bool:
+        """Whether one of several actions may be down at t by an operator's stop, of it alone or of all."""
+        for operation in reversed(self.operations):
+            if operation.start > t:
+                continue
+            if action in operation.actions or operation.wanted == "down":
+                return True
+            if operation.wanted == "up" and operation.acknowledged and operation.end < t:
+                return False
+        return False
+
+    def under_way(self, a: float, b: float, lingering: float) -> list[Operation]:
+        """Those that may have acted between a and b; one that nobody answered may be brought to its end later."""
+        return [o for o in self.operations
+                if o.start <= b and o.end + (lingering if o.acknowledged else lingering + 20) >= a]

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The oracle of tests/oracle finds what it is there to find: each kind of lie and harm is made on purpose, and counted. And
+where nothing of the kind was done, it finds nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from box import REPOSITORY, Box
+
+ORACLE = REPOSITORY / "tests" / "oracle" / "oracle.py"
+STATE = "/run/chaos"
+SLACK = 1.0
+DROP_IN = "/run/systemd/system/hero_proc.service.d/lie.conf"
+WATCHED_SECONDS = 6.0  # longer than each bound below and the slack
+
+
+def definition(box: Box, name: str) -> dict[str, Any]:
+    """In the form that house_plan.shape_of() reads."""
+    faults = f"{STATE}/{name}.faults"
+    return {"name": name, "on_unhealthy": "report", "ready": "notify", "sockets": ["rpc.sock"], "start_timeout_ms": 5000,
+            "stop_timeout_ms": 1000, "restart": {"delay_ms": 100, "max_attempts": 100},
+            "exec": [box.fixture("herodemo_server"), "--name", name, "--socket", f"/run/hero/{name}/rpc.sock", "--faults",
+                     faults, "--fresh-faults", "--ready", "notify"],
+            "probes": [{"name": "files", "socket": "rpc.sock", "path": "/api/files", "interval_ms": 300, "timeout_ms": 400,
+                        "failures": 2, "fast_interval_ms": 100}]}
+
+
+def prepare(box: Box) -> None:
+    box.run(["mkdir", "-p", STATE])
+    box.start_server()
+    box.apply(definition(box, "one"), definition(box, "two"))
+    for name in ("one", "two"):
+        box.wait_state(name, "running", 10)
+
+
+class Watch:
+    """The oracle at work, for `with`; afterwards `findings` holds what it found."""
+
+    def __init__(self, box: Box):
+        self._box = box
+        self._number = 0
+        self.findings: dict[str, int] = {}
+        self.shown: list[str] = []
+        self.rows = 0
+        definitions = [definition(box, name) for name in ("one", "two")]
+        box.write_file(f"{STATE}/definitions.json", json.dumps(definitions))
+        self._process = box.spawn(["/usr/bin/python3", ORACLE, f"{STATE}/definitions.json", "--slack", str(SLACK)],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self._process.stdin.write(json.dumps({"event": event, **fields}) + "\n")
+        self._process.stdin.flush()
+
+    def acknowledged(self, service: str, verb: str, **fields: Any) -> None:
+        """A change that was made just now, and was answered."""
+        self._number += 1
+        now = time.monotonic()
+        self.tell("begin", number=self._number, service=service, verb=verb, start=now - 0.1, **fields)
+        self.tell("end", number=self._number, service=service, end=now, outcome="done", answer="")
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        said, _ = self._process.communicate(timeout=60)
+        report = json.loads(said)
+        self.findings, self.shown, self.rows = report["findings"], report["shown"], report["rows"]
+
+
+def set_lie(box: Box, lie: str) -> None:
+    """The next server tells it; "": the true one."""
+    box.run(["rm", "-f", DROP_IN])
+    if lie:
+        box.write_file(DROP_IN, f"[Service]\nExecStart=\nExecStart={box.fixture('lying_server')}\nEnvironment=LIE={lie}\n")
+    box.systemctl("daemon-reload")
+    box.restart_server()
+
+
+def test_of_a_truthful_server_nothing_is_found(box):
+    with Watch(box) as watch:
+        time.sleep(2)
+        box.write_file(f"{STATE}/one.faults", "/api/files close\n")
+        box.wait_state("one", "failed", 10)
+        watch.tell("fault", kind="killed", service="two", at=time.monotonic(), ends=["hero-two.service"])
+        box.run(["kill", "-KILL", str(box.main_pid("hero-two.service"))])
+        box.run(["rm", f"{STATE}/one.faults"])
+        box.kill_server()
+        box.wait_state("one", "running", 10)
+        time.sleep(1)
+    assert watch.findings == {}, "\n".join(watch.shown)
+    assert watch.rows > 100
+
+
+def test_a_running_that_is_not_true_is_counted(box):
+    set_lie(box, "running")
+    with Watch(box) as watch:
+        box.write_file(f"{STATE}/one.faults", "/api/files close\n")
+        time.sleep(WATCHED_SECONDS)
+        assert box.states()["one"] == "running"
+        box.run(["rm", f"{STATE}/one.faults"])
+    assert watch.findings.get("lie", 0) > 10 and "probe files: empty" in watch.shown[0], watch.findings
+    assert not any("two is" in story.splitlines()[0] for story in watch.shown)
+
+
+def test_a_failed_that_was_never_true_is_counted(box):
+    set_lie(box, "failed")
+    with Watch(box) as watch:
+        time.sleep(WATCHED_SECONDS)
+    assert watch.findings.get("lie", 0) > 10, watch.findings
+
+
+def test_to_say_nothing_for_ever_is_counted(box):
+    set_lie(box, "unknown")
+    with Watch(box) as watch:
+        time.sleep(WATCHED_SECONDS + 5)
+    assert watch.findings.get("stuck", 0) > 10 and "lie" not in watch.findings, watch.findings
+    set_lie(box, "")
+
+
+def test_harm_is_counted(box):
+    """One orphan, one restart that nobody asked for, and one acknowledged stop that the store forgot."""
+    for name in ("one", "two"):
+        box.hero("restart", name)
+        box.wait_state(name, "running", 10)
+    with Watch(box) as watch:
+        time.sleep(2)
+        watch.acknowledged("one", "create", wanted="up")
+        watch.acknowledged("two", "create", wanted="up")
+        box.write_file(f"{STATE}/one.faults", "fork-children 1\n")
+        box.wait_for(lambda: len(box.cgroup_pids("hero-one.service")) == 2, 10, "it has a child")
+        child = max(set(box.cgroup_pids("hero-one.service")) - {box.main_pid("hero-one.service")})
+        box.run(["sh", "-c", f"mkdir /sys/fs/cgroup/stray && echo {child} >/sys/fs/cgroup/stray/cgroup.procs"])
+        time.sleep(4)
+        box.systemctl("restart", "hero-one.service")
+        box.hero("stop", "two")
+        watch.acknowledged("two", "stop", wanted="down", is_restart=True)
+        box.stop_server()
+        box.agent.call(_forget_the_stop)
+        box.start_server()
+        time.sleep(4)
+    box.run(["sh", "-c", f"kill -KILL {child}; sleep 0.1; rmdir /sys/fs/cgroup/stray"], check=False)
+    assert watch.findings.get("orphan") == 1, watch.findings
+    assert watch.findings.get("unexpected restart") == 1, watch.findings
+    assert watch.findings.get("lost change", 0) > 0, watch.findings
+    shown = "\n".join(watch.shown)
+    assert str(child) in shown and "hero-one.service" in shown, shown
+
+
+def _forget_the_stop() -> None:
+    """For the agent."""
+    # pylint: disable=undefined-variable, import-outside-toplevel
+    import sqlite3
+    store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
+    assert store.execute("UPDATE service SET wanted_up = 1 WHERE name = 'two'").rowcount == 1
+    store.commit()
+    store.close()
