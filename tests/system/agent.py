@@ -144,12 +144,11 @@ class RawBus:
             data += got
         return data
 
-    def _read_message(self) -> tuple[int, bytes, int]:
+    def _read_message(self) -> tuple[int, bytes, bytes]:
         start = self._read_exactly(16)
         n_body, _, n_fields = struct.unpack("<III", start[4:16])
         fields = self._read_exactly(n_fields + -n_fields % 8)
-        self._read_exactly(n_body)
-        return start[1], fields, n_body
+        return start[1], fields, self._read_exactly(n_body)
 
     def call(self, service: str, path: str, interface: str, member: str, signature: str = "",
              *values: Any) -> tuple[str, int]:
@@ -173,14 +172,14 @@ class RawBus:
 
     def _receive(self) -> tuple[int, str, int]:
         while True:
-            kind, fields, n_body = self._read_message()
+            kind, fields, body = self._read_message()
             if kind not in (2, 3):
                 continue
             # Field 5, the serial of what is answered, stands on an 8 byte boundary, as every field does.
             serial = next(struct.unpack_from("<I", fields, i + 4)[0] for i in range(0, len(fields), 8)
                           if fields[i:i + 4] == b"\x05\x01u\0")
             error = re.search(rb"\x04\x01s\0.{4}([\w.]+)", fields, re.DOTALL).group(1).decode() if kind == 3 else ""
-            return serial, error, n_body
+            return serial, error, len(body)
 
     def receive(self) -> tuple[str, int]:
         """The next answer, as call() returns it."""
@@ -257,6 +256,41 @@ class Signals:
             message = self._read(max(deadline - time.monotonic(), 0))
             if message is None or message.get("interface") != self._MARK:
                 return message
+
+
+class PromptStateChanges(RawBus):
+    """The StateChanged signals of all services, each with the time at which it came off the bus: no other process, which
+    takes its own time, stands between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
+                  "type='signal',interface='org.hero.Proc1.Manager',member='StateChanged'")
+
+    def next(self, timeout: float) -> tuple[float, str, str, str, str] | None:
+        """(CLOCK_MONOTONIC, service, old, new, reason), or None in time."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0 and select.select([self._socket], [], [], left)[0]:
+            kind, fields, body = self._read_message()
+            at = time.monotonic()
+            if kind != 4 or b"StateChanged" not in fields:
+                continue
+            words, where = [], 0
+            for _ in range(4):
+                where += -where % 4
+                n = struct.unpack_from("<I", body, where)[0]
+                words.append(body[where + 4:where + 4 + n].decode())
+                where += 4 + n + 1
+            return at, *words
+        return None
+
+    def until(self, service: str, states: tuple[str, ...], timeout: float) -> tuple[float, str, str, str, str]:
+        """The first that takes a service into one of the states."""
+        deadline = time.monotonic() + timeout
+        while change := self.next(deadline - time.monotonic()):
+            if change[1] == service and change[3] in states:
+                return change
+        raise RuntimeError(f"{service} is none of {', '.join(states)} after {timeout} s")
 
 
 class StateChanges(Signals):

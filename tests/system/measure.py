@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 from box import Box  # noqa: E402
 from crowd import apply_crowd, crowd, hanging, punctuality, server_costs  # noqa: E402
+from detection import deaths_and_vanishings, handler_deaths, percentile, prepare_handlers  # noqa: E402
 from house import set_fault  # noqa: E402
 from run import Installation  # noqa: E402
 
@@ -47,7 +48,25 @@ def measure_punctuality(box: Box, options: argparse.Namespace) -> bool:
     return ok
 
 
-MEASUREMENTS = {"punctuality": measure_punctuality}
+def measure_detection(box: Box, options: argparse.Namespace) -> bool:
+    """A dead handler is failed within its bound; a dead process and a vanished socket are told at once."""
+    ok = True
+    names = prepare_handlers(box, {})
+    for fault, what, bound in (("close", "closes without a byte", 5.4), ("hang", "hangs", 11.4)):
+        took = handler_deaths(box, names, fault, options.runs, 5.0, 30)
+        print(f"a handler that {what}, with the defaults: failed after median {percentile(took, 50):.2f} s, "
+              f"max {took[-1]:.2f} s of {len(took)} (bound {bound} s)", flush=True)
+        ok = ok and took[-1] < bound + 0.1
+    box.hero("remove", *names)
+    for what, took in deaths_and_vanishings(box, options.runs).items():
+        print(f"{'process killed' if what == 'death' else 'socket file removed'}: StateChanged after median "
+              f"{milliseconds(percentile(took, 50))}, p99 {milliseconds(percentile(took, 99))}, "
+              f"max {milliseconds(took[-1])} of {len(took)}", flush=True)
+        ok = ok and percentile(took, 99) < 0.020
+    return ok
+
+
+MEASUREMENTS = {"punctuality": measure_punctuality, "detection": measure_detection}
 
 
 def main() -> int:
