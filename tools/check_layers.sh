@@ -52,7 +52,6 @@ only '<sqlite3\.h>' src/boundary/store.c src/boundary/store_database.c src/bound
 only '"org\.freedesktop\.systemd1' src/boundary/systemd_client.c src/boundary/systemd_requests.c
 only 'sd_bus_vtable [a-z_]+\[\]' src/server/bus_api.c src/server/bus_service.c
 only '<libsmartcols' src/cli/plain_table.c
-only '<microhttpd\.h>' src/gateway/http_connection.h
 only '"org\.freedesktop\.PolicyKit1' src/boundary/polkit.c
 only '<systemd/sd-journal' src/boundary/journal_reader.c
 

@@ -3,31 +3,30 @@
 
 /* What a request must be before anybody looks at what it asks for. Pure: the head of a request in, a verdict out.
  *
- * Stricter than the library that read it. Whatever two readers could understand differently is refused, so that nothing
- * can be smuggled past a router in front of us; and whatever a page of somebody else's could have a browser send is. */
+ * Whatever two readers could understand differently is refused, so that nothing can be smuggled past a router in front
+ * of us (how lines and names are written is core/http_head.h's); and whatever a page of somebody else's could have a
+ * browser send is. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-        HTTP_HEAD_MAX_BYTES = 16 * 1024,
         HTTP_BODY_MAX_BYTES = 256 * 1024,
         HTTP_STATUS_OK_TO_GO = 0,
 };
 
-/* Filled by http_head_add(), one header at a time; strings are borrowed. Zeroed, but for method and version, at first.
- */
-typedef struct HttpHead {
+/* What of a head matters here: filled by http_guard_add(), one header at a time; strings are borrowed. Zeroed, but for
+ * method and version, at first. */
+typedef struct HttpGuardHead {
         const char *method, *version;
         const char *host, *origin, *content_type, *fetch_site; /* NULL: not there */
         uint64_t content_length;
-        size_t n_bytes; /* of all names and values */
         unsigned n_hosts, n_origins, n_content_types, n_lengths;
-        bool has_transfer_encoding, bad_name, bad_value, bad_length;
-} HttpHead;
+        bool has_transfer_encoding, bad_length;
+} HttpGuardHead;
 
-void http_head_add(HttpHead *head, const char *name, size_t n_name, const char *value, size_t n_value);
+void http_guard_add(HttpGuardHead *head, const char *name, const char *value);
 
 /* What a Host may be besides the loopback's names. */
 typedef struct HttpNames {
@@ -37,7 +36,7 @@ typedef struct HttpNames {
 } HttpNames;
 
 /* The status to refuse it with, and why in *ret_text (static), or HTTP_STATUS_OK_TO_GO. */
-unsigned http_guard_check(const HttpHead *head, const HttpNames *names, const char **ret_text);
+unsigned http_guard_check(const HttpGuardHead *head, const HttpNames *names, const char **ret_text);
 
 /* Whether the body is of that type: "application/json", with or without parameters. */
 bool http_guard_is_type(const char *content_type, const char *wanted);

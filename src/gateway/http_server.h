@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* HTTP over the sockets that systemd holds for us: libmicrohttpd, driven by our event loop.
+/* HTTP/1.1 over the sockets that systemd holds for us, in our event loop, and no more of it than is needed here. A
+ * library was tried (libmicrohttpd of Debian 12): what it could not parse it answered by itself, in HTML and with the
+ * head sent twice, and a client that sent a byte now and then was never too slow for it.
  *
  * A client has an absolute time for each step, however busy it looks: HTTP_HEAD_USEC for the head of its request, from
  * the moment it may begin, HTTP_BODY_USEC for the rest, HTTP_ANSWER_USEC to take the answer (a stream has no such
