@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <stdbool.h>
+/* Networks that services have for themselves (PrivateNetwork=, ip-netns(8)). */
+
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Whether the process shares our network, so that its listeners are in our sight. A process that is gone counts as one
- * that does; one that cannot be looked at, as one that does not. */
-bool network_namespace_is_ours(pid_t pid);
+/* A number for the network that the process is in; that of our own for pid 0. 0: it cannot be told, as the process is
+ * gone. UINT64_MAX: as it is not for us to see. */
+uint64_t network_namespace_id(pid_t pid);
+
+/* A descriptor of the process's network, which lasts as long as that is open. To be closed. Negative errno. */
+int network_namespace_open(pid_t pid);
+
+/* A socket(2) in that network, close-on-exec. -EPERM where we may not go there. For one moment the whole thread is
+ * there, so this is not for programs with threads that care. */
+int network_namespace_socket(int network, int domain, int type, int protocol);

@@ -25,6 +25,7 @@ typedef struct PortPicture {
 
 struct PortTable {
         SockDiag diag;
+        int network;             /* -1: our own */
         PortPicture pictures[2]; /* the last good one, and room for the next; each of PORT_TABLE_LISTENERS_MAX */
         unsigned current;
         bool is_good;
@@ -37,16 +38,20 @@ PortTable *port_table_free(PortTable *t) {
         for (size_t i = 0; i < ELEMENTSOF(t->pictures); i++)
                 free(t->pictures[i].listeners);
         sock_diag_done(&t->diag);
+        cleanup_close(&t->network);
         free(t);
         return NULL;
 }
 
-int port_table_new(PortTable **ret) {
+int port_table_new_in(int network, PortTable **ret) {
+        _cleanup_close_ int taken = network;
         _cleanup_(port_table_freep) PortTable *t = calloc(1, sizeof(*t));
 
         if (!t)
                 return -ENOMEM;
         t->diag.fd = -1;
+        t->network = TAKE_FD(taken);
+        t->diag.network = t->network >= 0 ? &t->network : NULL;
         for (size_t i = 0; i < ELEMENTSOF(t->pictures); i++) {
                 t->pictures[i].listeners = calloc(PORT_TABLE_LISTENERS_MAX, sizeof(PortListener));
                 if (!t->pictures[i].listeners)
@@ -54,6 +59,10 @@ int port_table_new(PortTable **ret) {
         }
         *ret = TAKE_PTR(t);
         return 0;
+}
+
+int port_table_new(PortTable **ret) {
+        return port_table_new_in(-1, ret);
 }
 
 void port_table_declare(PortTable *t, uint16_t port) {

@@ -35,6 +35,8 @@ typedef struct PortListener {
 typedef struct PortTable PortTable;
 
 int port_table_new(PortTable **ret);
+/* The same for another network (network_namespace.h). Takes the descriptor. */
+int port_table_new_in(int network, PortTable **ret);
 PortTable *port_table_free(PortTable *t);
 DEFINE_CLEANUP(PortTable *, port_table_free)
 

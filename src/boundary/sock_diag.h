@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 typedef struct SockDiag {
-        int fd; /* -1: opened at the next dump */
+        int fd;             /* -1: opened at the next dump */
+        const int *network; /* a descriptor of the network to look into; NULL: our own */
         uint32_t sequence;
         char *buffer;
 } SockDiag;

@@ -280,8 +280,8 @@ static int do_update(Service *s, ServiceDefinition *d, UnitPlanChange units, Int
         else
                 r = service_set_definition(s, d);
         sockets_follow(supervisor_sockets(s->supervisor), s);
-        ports_forget(supervisor_ports(s->supervisor));
-        ports_follow(supervisor_ports(s->supervisor), s);
+        ports_follow(supervisor_ports(s->supervisor));
+        (void) ports_look(supervisor_ports(s->supervisor), s);
         if (r >= 0 && units == UNIT_PLAN_REMADE)
                 begin_units(s, OPERATION_RESTART, intention);
         else

@@ -99,9 +99,9 @@ void port_owners_doubt(PortOwners *o, const Service *service) {
         }
 }
 
-void port_owners_prune(PortOwners *o, const PortTable *table) {
+void port_owners_prune(PortOwners *o, bool (*is_listening)(void *userdata, uint32_t socket), void *userdata) {
         for (size_t i = o->n; i-- > 0;)
-                if (!port_table_has_socket(table, o->entries[i].socket))
+                if (!is_listening(userdata, o->entries[i].socket))
                         drop(o, i);
 }
 

@@ -31,7 +31,7 @@ const PortOwner *port_owners_ask(PortOwners *o, const PortListener *listener);
 /* The service has died or begun anew: whose its listeners are, and who else has those of systemd, is to be found out
  * again. */
 void port_owners_doubt(PortOwners *o, const Service *service);
-/* Forgets listeners that are not in the picture any more. */
-void port_owners_prune(PortOwners *o, const PortTable *table);
+/* Forgets those that are gone. */
+void port_owners_prune(PortOwners *o, bool (*is_listening)(void *userdata, uint32_t socket), void *userdata);
 /* Looks whether one process, another one each time, still has its socket open; true: it has not, and was forgotten. */
 bool port_owners_recheck_one(PortOwners *o);

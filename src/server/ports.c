@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/network_namespace.h"
-#include "server/port_owners.h"
+#include "server/port_network.h"
+#include "server/port_sighting.h"
 #include "server/probing.h"
 #include "server/supervisor.h"
 
@@ -25,7 +24,10 @@ struct Ports {
         PortTable *table; /* NULL: no service has declared a port yet */
         PortOwners *owners;
         sd_event_source *sweep;
-        bool to_sweep; /* the table changed, and not every service has been looked at since */
+        bool to_sweep; /* a table changed, and not every service has been looked at since */
+        PortNetworkList networks;
+        Service **followed; /* those that declare ports */
+        size_t n_followed, next_followed;
 };
 
 static void on_owner_found(void *userdata);
@@ -48,119 +50,34 @@ Ports *ports_free(Ports *k) {
         if (!k)
                 return NULL;
         sd_event_source_disable_unref(k->sweep);
+        free(k->followed);
         port_owners_free(k->owners);
         port_table_free(k->table);
         free(k);
         return NULL;
 }
 
-/* The table says only once that it changed, also when it was read for the sake of one service. */
-static void refresh(Ports *k) {
-        bool changed = false, was_good = port_table_is_good(k->table);
-        int r = port_table_refresh(k->table, &changed);
+/* A table says only once that it changed, also when it was read for the sake of one service. */
+static void refresh(Ports *k, PortTable *table) {
+        bool changed = false, was_good = port_table_is_good(table);
+        int r = port_table_refresh(table, &changed);
 
         if (r < 0 && was_good)
                 log_warning("who listens on which port cannot be read: %s", strerror(-r));
         k->to_sweep = k->to_sweep || changed || (r < 0 && was_good);
 }
 
-/* -- judging one port -- */
-
-static bool is_ours(Service *s, const PortOwner *owner) {
-        return service_find_action_by_unit(s, owner->unit) != NULL;
-}
-
-/* Nobody's process and nobody's unit is no proof, but the user it was made by is: a user's services have no other. */
-static bool is_foreign(Service *s, const PortOwner *owner) {
-        if (is_ours(s, owner))
-                return false;
-        if (owner->pid == 0 && owner->unit[0] == '\0')
-                return supervisor_options(s->supervisor)->is_user && owner->uid != getuid();
-        return true;
-}
-
-/* One service's view of one port. */
-typedef struct PortSighting {
-        SocketState state;
-        const PortListener *listener; /* that speaks for it; NULL: none */
-        PortOwner owner;
-        bool is_pending; /* whose it is, is still looked for */
-} PortSighting;
-
-static void take(PortSighting *seen, const PortListener *l, const PortOwner *owner, SocketState state) {
-        seen->listener = l;
-        seen->owner = *owner;
-        seen->state = state;
-}
-
-/* On addresses that a client on this machine does not get to by way of loopback several may listen in peace: the
- * service is among them, or it does not listen. */
-static void judge_elsewhere(Ports *k, Service *s, const PortListener *l, size_t n, PortSighting *seen) {
-        seen->state = SOCKET_MISSING;
-        for (size_t i = 0; i < n && !seen->listener; i++) {
-                const PortOwner *owner = port_owners_ask(k->owners, &l[i]);
-
-                if (!owner)
-                        seen->is_pending = true;
-                else if (is_ours(s, owner))
-                        take(seen, &l[i], owner, SOCKET_ALIVE);
-        }
-        if (seen->listener)
-                seen->is_pending = false;
-}
-
-/* Of those that get the connections all have to be the service's: where two share a port, each gets a part of them. */
-static void judge_within_reach(Ports *k, Service *s, const PortListener *l, size_t n, PortSighting *seen) {
-        for (size_t i = 0; i < n && l[i].reach == l[0].reach && seen->state != SOCKET_FOREIGN; i++) {
-                const PortOwner *owner = port_owners_ask(k->owners, &l[i]);
-
-                if (!owner)
-                        seen->is_pending = true;
-                else if (is_foreign(s, owner))
-                        take(seen, &l[i], owner, SOCKET_FOREIGN);
-                else if (!seen->listener)
-                        take(seen, &l[i], owner, SOCKET_ALIVE);
-        }
-        if (seen->state == SOCKET_FOREIGN)
-                seen->is_pending = false;
-}
-
-static bool shares_our_network(const Action *a) {
-        return a->facts.main_pid == 0 || network_namespace_is_ours((pid_t) a->facts.main_pid);
-}
-
-static void judge(Ports *k, Service *s, const ServicePort *port, PortSighting *seen) {
-        const PortListener *l;
-        size_t n;
-
-        *seen = (PortSighting){ .state = SOCKET_UNKNOWN };
-        if (!port_table_is_good(k->table) || !shares_our_network(&s->actions[port->definition->action]))
-                return;
-        l = port_table_find(k->table, port->definition->port, &n);
-        if (n == 0)
-                seen->state = SOCKET_MISSING;
-        else if (l[0].reach == PORT_ELSEWHERE)
-                judge_elsewhere(k, s, l, n, seen);
-        else
-                judge_within_reach(k, s, l, n, seen);
-        if (seen->state == SOCKET_ALIVE && port_listener_is_full(seen->listener))
-                seen->state = SOCKET_NOT_ACCEPTING;
+/* Of the action's network, where that is one of its own; NULL: there is no looking into it. */
+static PortTable *table_of(const Ports *k, const Action *a) {
+        return a->network ? a->network->table : k->table;
 }
 
 size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max) {
-        const PortListener *l;
-        size_t n_listeners, n = 0;
+        const Action *a = &service->actions[port->definition->action];
 
-        l = k->table ? port_table_find(k->table, port->definition->port, &n_listeners) : NULL;
-        if (!l || l[0].reach == PORT_ELSEWHERE || !shares_our_network(&service->actions[port->definition->action]))
+        if (port_network_is_private(a))
                 return 0;
-        for (size_t i = 0; i < n_listeners && l[i].reach == l[0].reach && n < n_max; i++) {
-                const PortOwner *owner = port_owners_ask(k->owners, &l[i]);
-
-                if (!owner || is_foreign(service, owner))
-                        ret[n++] = l[i].socket;
-        }
-        return n;
+        return port_sighting_strangers(k->owners, k->table, service, port->definition->port, ret, n_max);
 }
 
 /* -- what follows from it -- */
@@ -194,24 +111,23 @@ static void doubt(Service *s, ServicePort *port) {
 
 static void remember_listener(ServicePort *port, const PortSighting *seen) {
         free(port->listener_unit);
-        port->listener_unit = seen->listener ? strdup(seen->owner.unit) : NULL;
-        port->listener = seen->listener ? seen->listener->socket : 0;
+        port->listener_unit = seen->socket != 0 ? strdup(seen->owner.unit) : NULL;
+        port->listener = seen->socket;
         port->listener_pid = seen->owner.pid;
         port->listener_uid = seen->owner.uid;
         memcpy(port->listener_command, seen->owner.command, sizeof port->listener_command);
-        port->backlog = seen->listener ? seen->listener->backlog : 0;
+        port->backlog = seen->backlog;
 }
 
 static bool sight(Ports *k, Service *s, ServicePort *port) {
-        PortSighting seen;
+        const PortTable *table = table_of(k, &s->actions[port->definition->action]);
+        PortSighting seen = port_sighting_take(k->owners, table, s, port->definition->port);
         bool changed, appeared;
 
-        judge(k, s, port, &seen);
         if (seen.is_pending)
                 return false; /* on_owner_found() */
         changed = seen.state != port->state || seen.owner.pid != port->listener_pid;
-        appeared =
-                seen.state == SOCKET_ALIVE && (port->state != SOCKET_ALIVE || seen.listener->socket != port->listener);
+        appeared = seen.state == SOCKET_ALIVE && (port->state != SOCKET_ALIVE || seen.socket != port->listener);
         if (seen.state != SOCKET_NOT_ACCEPTING)
                 port->full_since_usec = 0;
         else if (port->full_since_usec == 0)
@@ -237,38 +153,79 @@ static bool sight_all(Ports *k, Service *s) {
         return changed;
 }
 
+/* Tables of networks that the service has for itself. */
+static void refresh_private(Ports *k, const Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->actions[i].network && s->actions[i].network->table)
+                        refresh(k, s->actions[i].network->table);
+}
+
+static bool follow_networks(Ports *k, Service *s) {
+        bool changed = false;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                changed = port_network_follow(&k->networks, &s->actions[i]) || changed;
+        return changed;
+}
+
 bool ports_look(Ports *k, Service *service) {
         if (service->definition->n_ports == 0 || !k->table)
                 return false;
-        refresh(k);
+        (void) follow_networks(k, service);
+        refresh(k, k->table);
+        refresh_private(k, service);
         return sight_all(k, service);
 }
 
 /* -- the sweep -- */
 
-static void sweep_all(Ports *k) {
-        size_t n;
-        Service *const *services = supervisor_services(k->supervisor, &n);
+static bool is_listening(void *userdata, uint32_t socket) {
+        const Ports *k = userdata;
+        const PortNetwork *network;
 
+        LIST_FOREACH(network, &k->networks, entry)
+        if (network->table && port_table_has_socket(network->table, socket))
+                return true;
+        return port_table_has_socket(k->table, socket);
+}
+
+static void sweep_all(Ports *k) {
         k->to_sweep = false;
-        port_owners_prune(k->owners, k->table);
-        for (size_t i = 0; i < n; i++)
-                if (sight_all(k, services[i]))
-                        supervisor_mark(services[i]);
+        port_owners_prune(k->owners, is_listening, k);
+        for (size_t i = 0; i < k->n_followed; i++)
+                if (sight_all(k, k->followed[i]))
+                        supervisor_mark(k->followed[i]);
 }
 
 static void on_owner_found(void *userdata) {
         sweep_all(userdata);
 }
 
+/* Nothing tells that a process went into another network after it was started, as below `ip netns exec`: one service is
+ * looked at in each sweep. */
+static void follow_next_network(Ports *k) {
+        if (k->n_followed == 0)
+                return;
+        k->next_followed = (k->next_followed + 1) % k->n_followed;
+        if (!follow_networks(k, k->followed[k->next_followed]))
+                return;
+        refresh_private(k, k->followed[k->next_followed]);
+        k->to_sweep = true;
+}
+
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         Ports *k = userdata;
         /* Our own time and not the world's: on a busy machine a sweep that had to wait would make us look away. */
         uint64_t before_usec = clock_now_usec(CLOCK_THREAD_CPUTIME_ID), cost_usec;
+        const PortNetwork *network;
 
         (void) usec;
-        refresh(k);
+        refresh(k, k->table);
+        LIST_FOREACH(network, &k->networks, entry)
+        if (network->table)
+                refresh(k, network->table);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
+        follow_next_network(k);
         if (port_owners_recheck_one(k->owners) || k->to_sweep)
                 sweep_all(k);
         (void) sd_event_source_set_time_relative(source,
@@ -288,32 +245,43 @@ static int start_sweeping(Ports *k) {
         return sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
 }
 
-void ports_follow(Ports *k, Service *service) {
-        int r;
+/* -- which services -- */
 
-        if (service->definition->n_ports == 0)
-                return;
-        r = start_sweeping(k);
-        if (r < 0) {
-                log_error("%s: its ports cannot be watched: %s", service->definition->name, strerror(-r));
-                return;
-        }
-        for (size_t i = 0; i < service->definition->n_ports; i++)
-                port_table_declare(k->table, service->definition->ports[i].port);
-        (void) ports_look(k, service);
+static int list_followed(Ports *k) {
+        size_t n;
+        Service *const *services = supervisor_services(k->supervisor, &n);
+        Service **list = calloc(n + 1, sizeof *list);
+
+        if (!list)
+                return -ENOMEM;
+        free(k->followed);
+        k->followed = list;
+        k->n_followed = k->next_followed = 0;
+        for (size_t i = 0; i < n; i++)
+                if (services[i]->definition->n_ports > 0)
+                        k->followed[k->n_followed++] = services[i];
+        return 0;
 }
 
-void ports_forget(Ports *k) {
-        size_t n, n_ports = 0;
-        Service *const *services = supervisor_services(k->supervisor, &n);
-
-        if (!k->table)
-                return;
+static void declare_all(Ports *k) {
         port_table_declare_none(k->table);
-        for (size_t i = 0; i < n; i++)
-                for (size_t j = 0; j < services[i]->definition->n_ports; j++, n_ports++)
-                        port_table_declare(k->table, services[i]->definition->ports[j].port);
-        if (n_ports == 0)
+        for (size_t i = 0; i < k->n_followed; i++)
+                for (size_t j = 0; j < k->followed[i]->definition->n_ports; j++)
+                        port_table_declare(k->table, k->followed[i]->definition->ports[j].port);
+}
+
+void ports_follow(Ports *k) {
+        int r = list_followed(k);
+
+        if (r >= 0 && k->n_followed > 0)
+                r = start_sweeping(k);
+        if (r < 0) {
+                k->n_followed = 0; /* what is on the list may be gone */
+                log_error("ports cannot be watched: %s", strerror(-r));
+        }
+        if (k->table)
+                declare_all(k);
+        if (k->n_followed == 0 && k->sweep)
                 (void) sd_event_source_set_enabled(k->sweep, SD_EVENT_OFF);
 }
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /* Keeps the sight of all declared TCP ports fresh. There is no event for a listener that comes or goes, so a sweep asks
- * the kernel for all of them at once; it does not run while no service declares a port. */
+ * the kernel for all of them at once, and once more for each service with a network of its own; it does not run while
+ * no service declares a port. */
 
 #include "server/service.h"
 
@@ -12,10 +13,8 @@ int ports_new(Supervisor *s, Ports **ret);
 Ports *ports_free(Ports *k);
 DEFINE_CLEANUP(Ports *, ports_free)
 
-/* The service, which the supervisor has by now, came or was redefined. */
-void ports_follow(Ports *k, Service *service);
-/* Some service is gone, or has other ports than before. */
-void ports_forget(Ports *k);
+/* A service of the supervisor's came, has other ports than before, or is gone. */
+void ports_follow(Ports *k);
 
 /* Looks at the service's ports on the spot. True when anything changed. */
 bool ports_look(Ports *k, Service *service);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "server/eviction.h"
+#include "server/port_network.h"
 #include "server/probing.h"
 #include "server/records.h"
 #include "server/service_live.h"
@@ -48,6 +49,7 @@ static void free_parts(Service *s) {
         for (size_t i = 0; s->actions && i < s->definition->n_actions; i++) {
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
                 eviction_drop(&s->actions[i]);
+                port_network_drop(&s->actions[i]);
         }
         for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
                 records_forget_verdict(supervisor_records(s->supervisor), &s->probes[i]);

@@ -22,6 +22,7 @@
 typedef struct Supervisor Supervisor;
 typedef struct Service Service;
 typedef struct Eviction Eviction;
+typedef struct PortNetwork PortNetwork;
 
 /* What is still to be done with an action; at most one at a time. */
 typedef enum ActionTask {
@@ -45,6 +46,8 @@ typedef struct Action {
         bool task_issued;       /* systemd has been told; the job's end is awaited */
         bool by_operator;       /* the task is a person's wish: the start limit is reset first */
         StartLimit start_limit; /* systemd's, as followed from here */
+        PortNetwork
+                *network;   /* its main process's, where that is not ours, and it declares ports; NULL: ours, or none */
         Eviction *eviction; /* of those who hold its sockets, on behalf of `task` or of systemd's restart; NULL: none */
         uint64_t evicted_for_usec; /* when the process died on whose account that was done last, without a task */
         char evicted[240];         /* what became of the last one; "": it had nothing to do */

@@ -159,7 +159,8 @@ int supervisor_add(Supervisor *s, Service *service) {
         s->services[i] = service;
         s->n_services++;
         sockets_follow(s->sockets, service);
-        ports_follow(s->ports, service);
+        ports_follow(s->ports);
+        (void) ports_look(s->ports, service);
         if (s->observer.added)
                 s->observer.added(service, s->observer.userdata);
         supervisor_mark(service);
@@ -181,7 +182,7 @@ void supervisor_drop(Supervisor *s, Service *service) {
                 STAILQ_REMOVE(&s->dirty, service, Service, dirty_entry);
         memmove(&s->services[i], &s->services[i + 1], (s->n_services - i - 1) * sizeof *s->services);
         s->n_services--;
-        ports_forget(s->ports);
+        ports_follow(s->ports);
         service_free(service);
 }
 

@@ -198,24 +198,61 @@ def test_a_server_that_accepts_nothing_is_failed_before_any_probe_says_so(box):
     box.hero("remove", "deaf")
 
 
-def test_a_service_with_a_network_of_its_own_is_not_called_dead(box):
-    box.apply(server("apart", 8018, systemd={"PrivateNetwork": True}))
-    box.wait_for(lambda: box.unit_property("hero-apart.service", "ActiveState") == "active", 10, "it is up")
-    seen = box.agent.call(states_for, "apart", 2.0)
-    assert "failed" not in seen, seen
-    assert port_of(box, "apart")["state"] in ("alive", "unknown")
-    pid = stranger(box, "outside", "127.0.0.1:8018")
-    seen = box.agent.call(states_for, "apart", 1.0)
-    assert "failed" not in seen and pid, seen
+def listeners_in_network_of(box, pid: int, port: int) -> set[int]:
+    said = box.output("nsenter", "-t", str(pid), "-n", "ss", "-Hltnp", f"sport = :{port}")
+    return {int(one) for one in re.findall(r"pid=(\d+)", said)}
+
+
+def test_a_service_with_a_network_of_its_own_is_looked_for_in_there(box):
+    """Who listens on the same port outside is no concern of it, and not ended for it."""
+    outside = stranger(box, "outside", "127.0.0.1:8018")
+    box.apply(server("apart", 8018, systemd={"PrivateNetwork": True}, kill_others=True))
+    box.wait_state("apart", "running", 10)
+    pid = box.main_pid("hero-apart.service")
+    assert listeners(box, 8018) == {outside} and listeners_in_network_of(box, pid, 8018) == {pid}
+    assert (port_of(box, "apart")["state"], port_of(box, "apart")["listener_pid"]) == ("alive", pid)
+    box.run(["kill", "-USR1", str(pid)])
+    box.wait_state("apart", "failed", 5)
+    assert reasons(box, "apart") == [("socket-missing", "port 8018", "port 8018: nobody listens")]
+    before = box.agent.call("footprint", box.main_pid("hero_proc.service"))["fds"]
+    for _ in range(3):
+        box.hero("restart", "apart")
+        assert box.states()["apart"] == "running"
+    assert box.agent.call("footprint", box.main_pid("hero_proc.service"))["fds"] == before
+    assert box.main_pid("outside") == outside
     box.systemctl("stop", "outside")
     box.hero("remove", "apart")
+
+
+def test_a_process_that_goes_into_another_network_after_its_start_is_followed(box):
+    box.apply(server("goes", 8022) | {"exec": ["/bin/sh", "-c", "sleep 0.5; exec unshare -n sh -c 'ip link set lo up; "
+                                               f"exec {SERVER} 127.0.0.1:8022'"]})
+    box.wait_state("goes", "running", 10)
+    pid = box.main_pid("hero-goes.service")
+    assert listeners(box, 8022) == set() and listeners_in_network_of(box, pid, 8022) == {pid}
+    box.hero("remove", "goes")
+
+
+def test_a_network_that_a_users_server_may_not_look_into_is_not_called_dead(box):
+    box.start_server(user="hero")
+    inside = f"ip link set lo up; exec {SERVER} 127.0.0.1:8023"
+    box.apply(server("hidden", 8023) | {"exec": ["/usr/bin/unshare", "-rn", "sh", "-c", inside]}, user="hero")
+    box.wait_for(lambda: "listening" in box.journal("hero-hidden.service", "hero"), 10, "it listens")
+    assert listeners(box, 8023) == set()
+    seen = box.agent_of("hero").call(states_for, "hidden", 1.0)
+    assert "failed" not in seen, seen
+    row = box.hero_json("status", "hidden", user="hero")[0]
+    assert (row["ports"][0]["state"], row["reasons"][0]["code"], row["reasons"][0]["text"]) == (
+        "unknown", "stale", "port 8023: cannot be seen from here"), row
+    box.hero("remove", "hidden", user="hero")
+    box.stop_server(user="hero")
 
 
 def states_for(name: str, seconds: float) -> list[str]:
     """For the agent: all states that are shown in that time."""
     seen, end = [], time.monotonic() + seconds  # noqa: F821
     while time.monotonic() < end:  # noqa: F821
-        state = hero_services()[name]["state"]  # noqa: F821
+        state = hero_services(os.getuid() != 0)[name]["state"]  # noqa: F821
         if state not in seen:
             seen.append(state)
     return seen
