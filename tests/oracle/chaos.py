@@ -341,7 +341,7 @@ class ServiceChaos:
         def change(definition: dict[str, Any]) -> bool:
             probes = [p for p in definition.get("probes", []) if p.get("type") != "connect"]
             if probes:
-                probes[0]["headers"] = {"X-Generation": generation}
+                probes[0]["headers"] = {f"X-Generation-{generation}": "1"}  # in the name: values are not shown
             return False
         self._apply(shape, "apply, units as they are", change)
 
@@ -350,7 +350,7 @@ class ServiceChaos:
 
         def change(definition: dict[str, Any]) -> bool:
             for part in definition.get("actions", {"main": definition}).values():
-                part["env"] = {"GENERATION": generation}
+                part["env"] = {f"GENERATION_{generation}": "1"}
             return True
         self._apply(shape, "apply, other units", change)
 

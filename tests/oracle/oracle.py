@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import shape_of  # noqa: E402
 from judge import SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
-from registers import REMOVED, Operation, Registers  # noqa: E402
+from registers import Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
 
@@ -98,6 +98,8 @@ class Oracle:
 
     def _event_begin(self, **fields: Any) -> None:
         fields["actions"] = tuple(fields.get("actions", ()))
+        if "definition" in fields:
+            fields["definition"] = without_secrets(fields["definition"])
         self.registers[fields["service"]].begin(Operation(**fields))
 
     def _event_end(self, service: str, number: int, end: float, outcome: str, answer: str) -> None:
@@ -221,7 +223,7 @@ class Oracle:
                                                        self.surroundings.server_since)
 
     def _judge_definition(self, service: str, text: str, asked: float, answered: float) -> None:
-        if not self.registers[service].is_possible("definition", text or REMOVED, asked, answered,
+        if not self.registers[service].is_possible("definition", without_secrets(text), asked, answered,
                                                    self.surroundings.server_since):
             row = Row(asked, answered, "Definition", service, text or "none", "")
             self._find("lost change", self._explain(row, Verdict("lost change", "another definition was acknowledged")),

@@ -6,6 +6,7 @@ began after the one that wrote it had ended. Pure.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,19 @@ class Operation:
 
 
 REMOVED = "-"
+
+
+def without_secrets(definition: str) -> str:
+    """As it is shown to everybody: what stands in the environment, in headers and in bodies is for its service alone."""
+    if definition in ("", REMOVED):
+        return REMOVED
+
+    def hide(value: Any, hidden: bool = False) -> Any:
+        if isinstance(value, dict):
+            return {key: None if hidden or key in ("body", "credentials") else hide(inner, key in ("env", "headers"))
+                    for key, inner in value.items()}
+        return [hide(inner) for inner in value] if isinstance(value, list) else value
+    return json.dumps(hide(json.loads(definition)), sort_keys=True)
 
 
 @dataclass
