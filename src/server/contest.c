@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/contest.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "boundary/process_end.h"
+#include "boundary/straight_path.h"
 #include "server/ports.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
@@ -16,8 +13,7 @@
 /* Not by way of a link, and not one more name of a file that has another: a service's folder is its user's, who could
  * have anybody ended who listens anywhere. */
 static bool leads_straight_to(const char *path, uint64_t inode) {
-        const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
-        _cleanup_close_ int fd = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+        _cleanup_close_ int fd = straight_path_open(path);
         struct stat st;
 
         return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode && st.st_nlink == 1;
