@@ -98,55 +98,64 @@ tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumpi
 
 # -- installing: the tree that users get is the tree that the system tests run --
 
-SYSTEM_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd 2>/dev/null),/usr/lib/systemd/system)
-USER_UNIT_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=systemduserunitdir systemd 2>/dev/null),/usr/lib/systemd/user)
-SYSUSERS_DIR ?= $(or $(shell $(PKG_CONFIG) --variable=sysusersdir systemd 2>/dev/null),/usr/lib/sysusers.d)
 INSTALL ?= install
+asked = $(or $(shell $(PKG_CONFIG) --variable=$(2) $(1) 2>/dev/null),$(3))
+SYSTEM_UNIT_DIR ?= $(call asked,systemd,systemdsystemunitdir,/usr/lib/systemd/system)
+USER_UNIT_DIR ?= $(call asked,systemd,systemduserunitdir,/usr/lib/systemd/user)
+SYSUSERS_DIR ?= $(call asked,systemd,sysusersdir,/usr/lib/sysusers.d)
+TMPFILES_DIR ?= $(call asked,systemd,tmpfilesdir,/usr/lib/tmpfiles.d)
+CATALOG_DIR ?= $(call asked,systemd,catalogdir,/usr/lib/systemd/catalog)
+DBUS_DIR ?= $(call asked,dbus-1,datadir,$(datadir))/dbus-1
+POLKIT_ACTION_DIR ?= $(call asked,polkit-gobject-1,actiondir,$(datadir)/polkit-1/actions)
+docdir = $(datadir)/doc/hero_proc
 
-fill = sed -e 's|@libexecdir@|$(libexecdir)|g' -e 's|@user_line@|$(2)|g' $(1) | sed '/^$$/N;/^\n$$/D' | $(INSTALL) -m 644 /dev/stdin
-# Who may do what is decided by the gateway, by who connects: its sockets are for everybody.
-fill_socket = sed -e 's|@runtimedir@|$(1)|g' -e 's|@mode@|$(2)|g' -e 's|@whose@|$(3)|g' units/hero_proc-gateway.socket.in | \
-        $(INSTALL) -m 644 /dev/stdin
+# What is filled in at installing, since folders may be named then.
+FILLED := $(BUILD)/filled
+.PHONY: FORCE
+$(FILLED)/system/%: units/%.in FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@libexecdir@|$(libexecdir)|g' -e '/@user_line@/s/.*/User=root/' -e 's|@runtimedir@|/run|g' \
+		-e 's|@mode@|0666|g' -e 's|@whose@||g' $< >$@
+$(FILLED)/user/%: units/%.in FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@libexecdir@|$(libexecdir)|g' -e '/@user_line@/d' -e 's|@runtimedir@|%t|g' \
+		-e 's|@mode@|0600|g' -e 's|@whose@| of the user|g' $< >$@
 
+# Each file once, as MODE:SOURCE:PLACE: `install` and `uninstall` cannot part.
+INSTALLED = $(foreach program,hero_proc hero_proc_notify,755:$(BUILD)/$(program):$(bindir)/$(program)) \
+	$(foreach program,hero_proc_server hero_proc_gateway,755:$(BUILD)/$(program):$(libexecdir)/hero_proc/$(program)) \
+	644:units/hero.slice:$(SYSTEM_UNIT_DIR)/hero.slice \
+	644:units/hero.slice:$(USER_UNIT_DIR)/hero.slice \
+	644:$(FILLED)/system/hero_proc.service:$(SYSTEM_UNIT_DIR)/hero_proc.service \
+	644:$(FILLED)/user/hero_proc.user.service:$(USER_UNIT_DIR)/hero_proc.service \
+	644:$(FILLED)/system/hero_proc-gateway.service:$(SYSTEM_UNIT_DIR)/hero_proc-gateway.service \
+	644:$(FILLED)/user/hero_proc-gateway.user.service:$(USER_UNIT_DIR)/hero_proc-gateway.service \
+	644:$(FILLED)/system/hero_proc-gateway.socket:$(SYSTEM_UNIT_DIR)/hero_proc-gateway.socket \
+	644:$(FILLED)/user/hero_proc-gateway.socket:$(USER_UNIT_DIR)/hero_proc-gateway.socket \
+	644:units/hero_proc.sysusers.conf:$(SYSUSERS_DIR)/hero_proc.conf \
+	644:units/hero_proc.tmpfiles.conf:$(TMPFILES_DIR)/hero_proc.conf \
+	644:catalog/hero_proc.catalog:$(CATALOG_DIR)/hero_proc.catalog \
+	644:units/org.hero.Proc1.conf:$(DBUS_DIR)/system.d/org.hero.Proc1.conf \
+	644:$(FILLED)/system/org.hero.Proc1.service:$(DBUS_DIR)/system-services/org.hero.Proc1.service \
+	644:$(FILLED)/user/org.hero.Proc1.service:$(DBUS_DIR)/services/org.hero.Proc1.service \
+	$(foreach file,$(wildcard units/org.hero.Proc1.*.xml),644:$(file):$(DBUS_DIR)/interfaces/$(notdir $(file))) \
+	644:units/org.hero.Proc1.policy:$(POLKIT_ACTION_DIR)/org.hero.Proc1.policy \
+	$(foreach file,$(wildcard examples/*),644:$(file):$(docdir)/examples/$(notdir $(file))) \
+	$(foreach page,$(wildcard man/*.[1-8]),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
+# Nothing is started, enabled or made a user here: that is for packages and administrators.
 .PHONY: install
-install: all  ## install everything below DESTDIR (PREFIX=/usr)
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)/hero_proc $(DESTDIR)$(SYSTEM_UNIT_DIR) $(DESTDIR)$(USER_UNIT_DIR)
-	$(INSTALL) -d $(DESTDIR)$(datadir)/dbus-1/system.d $(DESTDIR)$(datadir)/dbus-1/system-services $(DESTDIR)$(datadir)/dbus-1/services
-	$(INSTALL) -d $(DESTDIR)$(datadir)/polkit-1/actions
-	$(INSTALL) -m 755 $(BUILD)/hero_proc $(BUILD)/hero_proc_notify $(DESTDIR)$(bindir)/
-	$(INSTALL) -m 755 $(BUILD)/hero_proc_server $(BUILD)/hero_proc_gateway $(DESTDIR)$(libexecdir)/hero_proc/
-	$(call fill,units/hero_proc.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service
-	$(call fill,units/hero_proc.user.service.in) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service
-	$(call fill,units/hero_proc-gateway.service.in) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc-gateway.service
-	$(call fill,units/hero_proc-gateway.user.service.in) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc-gateway.service
-	$(call fill_socket,/run,0666,) $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc-gateway.socket
-	$(call fill_socket,%t,0600, of the user) $(DESTDIR)$(USER_UNIT_DIR)/hero_proc-gateway.socket
-	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(SYSTEM_UNIT_DIR)/
-	$(INSTALL) -m 644 units/hero.slice $(DESTDIR)$(USER_UNIT_DIR)/
-	$(INSTALL) -m 644 units/org.hero.Proc1.conf $(DESTDIR)$(datadir)/dbus-1/system.d/
-	$(INSTALL) -m 644 units/org.hero.Proc1.policy $(DESTDIR)$(datadir)/polkit-1/actions/
-	$(INSTALL) -d $(DESTDIR)$(SYSUSERS_DIR)
-	$(INSTALL) -m 644 units/hero_proc.sysusers.conf $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
-	$(call fill,units/org.hero.Proc1.service.in,User=root) $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service
-	$(call fill,units/org.hero.Proc1.service.in,) $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
-	for page in man/*.[1-8]; do \
-		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page#man/}; done
-
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
+install: all $(filter $(FILLED)/%,$(subst :, ,$(INSTALLED)))  ## install everything below DESTDIR (PREFIX=/usr)
+	@set -e; for file in $(INSTALLED); do \
+		rest=$${file#*:}; $(INSTALL) -D -m $${file%%:*} "$${rest%%:*}" "$(DESTDIR)$${rest#*:}"; done
 
 .PHONY: uninstall
 uninstall:  ## remove what `make install` put there
-	rm -f $(DESTDIR)$(bindir)/hero_proc $(DESTDIR)$(bindir)/hero_proc_notify
-	rm -f $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_server $(DESTDIR)$(libexecdir)/hero_proc/hero_proc_gateway
-	for unit in hero_proc-gateway.service hero_proc-gateway.socket; do \
-		rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/$$unit $(DESTDIR)$(USER_UNIT_DIR)/$$unit; done
-	rm -f $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero_proc.service $(DESTDIR)$(SYSTEM_UNIT_DIR)/hero.slice
-	rm -f $(DESTDIR)$(USER_UNIT_DIR)/hero_proc.service $(DESTDIR)$(USER_UNIT_DIR)/hero.slice
-	rm -f $(DESTDIR)$(datadir)/dbus-1/system.d/org.hero.Proc1.conf $(DESTDIR)$(datadir)/polkit-1/actions/org.hero.Proc1.policy
-	rm -f $(DESTDIR)$(SYSUSERS_DIR)/hero_proc.conf
-	rm -f $(DESTDIR)$(datadir)/dbus-1/system-services/org.hero.Proc1.service $(DESTDIR)$(datadir)/dbus-1/services/org.hero.Proc1.service
-	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page#man/}; done
-	-rmdir $(DESTDIR)$(libexecdir)/hero_proc
+	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$${file##*:}"; done
+	@for folder in $(libexecdir)/hero_proc $(docdir)/examples $(docdir); do \
+		rmdir "$(DESTDIR)$$folder" 2>/dev/null || :; done
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
 
 # -- checking --
 

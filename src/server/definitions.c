@@ -259,6 +259,7 @@ static void begin_removal(Service *s) {
         s->intention = INTENTION_REMOVE;
         s->operation = OPERATION_STOP;
         s->removing = true;
+        free(TAKE_PTR(s->fault)); /* why it could not be made is no reason why it could not go */
         supervisor_mark(s);
 }
 

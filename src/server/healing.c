@@ -10,6 +10,7 @@
 #include "core/restart_limiter.h"
 #include "server/alerts.h"
 #include "server/blame.h"
+#include "server/notices.h"
 #include "server/observation.h"
 #include "server/records.h"
 #include "server/service_tasks.h"
@@ -33,7 +34,8 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata) 
 
         (void) usec;
         if (now_usec > h->due_usec + HELD_UP_USEC) {
-                log_warning(
+                notice_line(
+                        LOG_WARNING, NOTICE_SERVER_HELD_UP,
                         "the server was held up for %.1f s: it looks at everything again before it restarts anything",
                         (double) (now_usec - h->due_usec) / (double) USEC_PER_SEC);
                 h->limiter.starved_usec = now_usec;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/notices.h"
 #include "server/probing.h"
 
 #define FLUSH_DELAY_USEC (50 * USEC_PER_MSEC)
@@ -120,7 +121,8 @@ static void arm(Records *r, uint64_t delay_usec) {
 /* Says once that the disk does not take writes, and once that it does again. */
 static void note_result(Records *r, int e) {
         if (e != 0 && !r->failing)
-                log_error(
+                notice_line(
+                        LOG_ERR, NOTICE_STORE_UNWRITABLE,
                         "the store cannot be written (%s): services go on, what is to be remembered is kept in memory",
                         e > 0 ? "disk full or read-only" : strerror(-e));
         else if (e == 0 && r->failing)

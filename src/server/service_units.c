@@ -12,6 +12,7 @@
 #include "boundary/exec_file.h"
 #include "boundary/service_folder.h"
 #include "boundary/systemd_facts.h"
+#include "server/notices.h"
 #include "server/service_live.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
@@ -64,7 +65,7 @@ static void give_up(Service *s, const char *what, const char *why) {
         char text[1024];
 
         (void) snprintf(text, sizeof text, "%s: %s", what, why ? why : "no reason given");
-        log_error("%s: %s", s->definition->name, text);
+        notice_line(LOG_ERR, NOTICE_UNITS_REFUSED, "%s: %s", s->definition->name, text);
         set_fault(s, text);
         s->step = UNITS_SETTLED;
         s->rebuild = s->units_made = false;
@@ -210,7 +211,7 @@ static void create(Service *s) {
         if (r >= 0)
                 r = service_folder_make(s->definition);
         if (r < 0)
-                give_up(s, s->definition->directory, strerror(-r));
+                give_up(s, s->definition->directory, r == -ESRCH ? "its user or group does not exist" : strerror(-r));
         else if ((r = service_units_write_exec_files(s, plan)) < 0)
                 give_up(s, context.exec_dir, strerror(-r));
         else if ((r = systemd_client_create(systemd_of(s), plan, CREATE_TIMEOUT_USEC, on_created, s)) < 0 &&

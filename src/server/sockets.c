@@ -11,6 +11,7 @@
 #include "boundary/socket_stale.h"
 #include "boundary/socket_watch.h"
 #include "core/unit_plan.h"
+#include "server/notices.h"
 #include "server/probing.h"
 #include "server/supervisor.h"
 
@@ -43,7 +44,8 @@ static int start_watch(Sockets *k) {
 
         if (r != -EMFILE && r != -ENFILE && r != -ENOSPC)
                 return r;
-        log_warning(
+        notice_line(
+                LOG_WARNING, NOTICE_NO_INOTIFY,
                 "no inotify instance is to be had (fs.inotify.max_user_instances): sockets are looked at by the sweep");
         return 0;
 }

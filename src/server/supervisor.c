@@ -11,6 +11,7 @@
 #include "server/adoption.h"
 #include "server/evaluation.h"
 #include "server/healing.h"
+#include "server/notices.h"
 #include "server/ports.h"
 #include "server/records.h"
 #include "server/sockets.h"
@@ -293,8 +294,9 @@ static int load_service(Supervisor *s, const StoredService *stored) {
 
         if (r != 0) {
                 /* An older server took it. It is left as it is: no word of it is lost, and its units run on. */
-                log_error("the stored definition of %s cannot be read and is left alone: %s", stored->name,
-                          r > 0 ? message : strerror(-r));
+                notice_line(LOG_ERR, NOTICE_DEFINITION_UNREADABLE,
+                            "the stored definition of %s cannot be read and is left alone: %s", stored->name,
+                            r > 0 ? message : strerror(-r));
                 return r < 0 ? r : 0;
         }
         r = service_new(s, list[0], stored->wanted_up, stored->actions_down, &service);

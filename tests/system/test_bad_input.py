@@ -268,3 +268,10 @@ def test_nonsense_from_a_user_is_refused_as_well(box):
     accepted = [what for what, names in seen.items() if "" in names]
     assert not accepted, seen
     assert everything(box) == before
+
+
+def test_a_user_who_does_not_exist_is_named_as_the_reason_and_the_service_can_be_removed(box):
+    box.apply(sleeper("orphan", user="no-such-user"))
+    box.wait_for(lambda: "its user or group does not exist" in box.hero("status", "orphan", check=False).stdout, 10, "it says why")
+    assert box.hero("remove", "orphan").stdout == "orphan: removed\n"
+    assert "orphan" not in box.states()
