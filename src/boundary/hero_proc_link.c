@@ -17,6 +17,7 @@
 #define PROC1_MANAGER "org.hero.Proc1.Manager"
 
 #define PING_USEC (5 * USEC_PER_SEC)
+#define AGAIN_USEC (200 * USEC_PER_MSEC)
 
 typedef enum CallState {
         CALL_WAITING, /* for its turn */
@@ -30,7 +31,7 @@ struct HeroProcCall {
         char **texts;
         size_t n_texts;
         uint64_t limit, flags;
-        bool is_prompt, is_repeatable, awaits_server;
+        bool is_prompt, is_repeatable, awaits_server, is_repeated;
         CallState state;
         uint64_t sent_to; /* the server's number when it was sent */
         sd_bus_slot *slot;
@@ -50,7 +51,7 @@ struct HeroProcLink {
         sd_bus_slot *slots[8];
         size_t n_slots;
         sd_bus_slot *ping_slot;
-        sd_event_source *ping, *turn;
+        sd_event_source *ping, *turn, *again;
         CallList calls, waiting; /* waiting: those in state CALL_WAITING */
         size_t n_calls, n_sent;
         uint64_t server; /* counts servers seen: which one a call was sent to */
@@ -112,10 +113,18 @@ static void left_without_answer(HeroProcCall *c) {
                 finish(c, HERO_E_SERVER_UNREACHABLE, "hero_proc_server left without an answer", NULL);
                 return;
         }
-        c->awaits_server = true;
+        c->awaits_server = c->is_repeated = true;
         /* Is there another already? Else it is asked when it comes. */
         set_state(c, c->link->present && c->sent_to != c->link->server ? CALL_WAITING : CALL_HELD);
         want_turn(c->link);
+}
+
+/* A server that has only come back is still looking at what there is. Whoever asked before that has no part in it. */
+static void ask_again(HeroProcCall *c) {
+        c->slot = sd_bus_slot_unref(c->slot);
+        set_state(c, CALL_HELD);
+        (void) sd_event_source_set_time_relative(c->link->again, AGAIN_USEC);
+        (void) sd_event_source_set_enabled(c->link->again, SD_EVENT_ONESHOT);
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored) {
@@ -131,6 +140,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ignored
         r = hero_proc_connection_fail_with_error(sd_bus_message_get_error(reply), &message);
         if (r == HERO_E_SERVER_UNREACHABLE)
                 left_without_answer(c);
+        else if (r == HERO_E_SYSTEMD_UNREACHABLE && c->is_repeated)
+                ask_again(c);
         else
                 finish(c, r, message ? message : "out of memory", NULL);
         return 0;
@@ -252,18 +263,34 @@ int hero_proc_link_ask(HeroProcLink *l, const HeroProcQuestion *q, hero_proc_ans
 
 /* -- the server's coming and going -- */
 
-static void set_present(HeroProcLink *l, bool present, const char *text) {
+static void release_held(HeroProcLink *l) {
         HeroProcCall *next;
 
-        l->absence = text;
-        if (present == l->present)
-                return;
-        l->present = present;
-        for (HeroProcCall *c = TAILQ_FIRST(&l->calls); present && c; c = next) {
+        for (HeroProcCall *c = TAILQ_FIRST(&l->calls); c; c = next) {
                 next = TAILQ_NEXT(c, entry);
                 if (c->state == CALL_HELD)
                         set_state(c, CALL_WAITING);
         }
+        want_turn(l);
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        HeroProcLink *l = userdata;
+
+        (void) source;
+        (void) usec;
+        if (l->present)
+                release_held(l);
+        return 0;
+}
+
+static void set_present(HeroProcLink *l, bool present, const char *text) {
+        l->absence = text;
+        if (present == l->present)
+                return;
+        l->present = present;
+        if (present)
+                release_held(l);
         want_turn(l);
         l->observer.presence(present, text, l->observer.userdata);
 }
@@ -475,6 +502,8 @@ int hero_proc_link_new(sd_event *event, bool is_user, const HeroProcLinkObserver
         TAILQ_INIT(&l->waiting);
         r = sd_event_add_time_relative(event, &l->ping, CLOCK_MONOTONIC, PING_USEC, 0, on_ping_due, l);
         if (r >= 0)
+                r = sd_event_add_time(event, &l->again, CLOCK_MONOTONIC, USEC_NEVER, 0, on_again, l);
+        if (r >= 0)
                 r = sd_event_add_defer(event, &l->turn, on_turn, l);
         if (r >= 0)
                 r = bus_connection_new(event, is_user, on_bus, on_bus_failed, l, &l->connection);
@@ -500,6 +529,7 @@ HeroProcLink *hero_proc_link_free(HeroProcLink *l) {
         l->observer.presence = ignore_presence;
         bus_connection_free(l->connection);
         sd_event_source_disable_unref(l->ping);
+        sd_event_source_disable_unref(l->again);
         sd_event_source_disable_unref(l->turn);
         free(l);
         return NULL;

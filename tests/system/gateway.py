@@ -7,6 +7,7 @@ import itertools
 import json
 from typing import Any
 
+import house
 from box import Box
 
 FOLDER = "/run/hero/hero_proc"
@@ -60,3 +61,9 @@ def error(box: Box, method: str, params: Any = None, **options: Any) -> dict[str
     assert "error" in answer, answer
     assert {"code_name", "service", "action", "retryable", "hint"} <= set(answer["error"]["data"]), answer
     return answer["error"]
+
+
+def settled(box: Box) -> dict[str, Any]:
+    """house.everything(), once the store has noted of each service that what was begun is over."""
+    Box.wait_for(lambda: all(row[-1] == "none" for row in house.everything(box)["store"]), 20, "everything is over")
+    return house.everything(box)

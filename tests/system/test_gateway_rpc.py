@@ -202,7 +202,7 @@ CHANGING = [("service.start", ["idle"]), ("service.stop", ["idle"]), ("service.r
 
 def test_an_unprivileged_user_may_look_and_change_nothing(box):
     box.wait_state("web", "running", 20)
-    before = house.everything(box)
+    before = gateway.settled(box)
     for user in ("games", "daemon"):
         assert gateway.result(box, "service.status", ["web"], user=user)["state"] == "running"
         assert gateway.result(box, "service.why", ["bad"], user=user)["state"] == "failed"
@@ -216,7 +216,7 @@ def test_an_unprivileged_user_may_look_and_change_nothing(box):
 
 
 def test_nobody_applies_or_removes_over_http_not_even_root(box):
-    before = house.everything(box)
+    before = gateway.settled(box)
     for method, params in CHANGING[-3:]:
         refused = gateway.error(box, method, params)
         assert refused["code"] == -32005 and "hero_proc apply" in refused["message"]
@@ -233,7 +233,7 @@ def test_a_member_of_group_hero_may_operate(box):
 
 
 def test_forged_identity_headers_change_nothing(box):
-    before = house.everything(box)
+    before = gateway.settled(box)
     for name, value in (("X-Hero-User", "root"), ("X-Hero-Claims", "admin"), ("X-Hero-Context", "0"),
                         ("X-Forwarded-User", "root"), ("X-Remote-User", "root"), ("Forwarded", "for=127.0.0.1"),
                         ("Authorization", "Basic cm9vdDpyb290")):
