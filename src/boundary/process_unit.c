@@ -20,6 +20,7 @@ static bool is_unit(const char *component, size_t n) {
 int process_unit_of_cgroup(const char *path, bool is_user, char **ret) {
         const char *found = "";
         size_t n_found = 0;
+        bool is_users = false;
 
         for (const char *p = path; *p;) {
                 size_t n;
@@ -31,11 +32,13 @@ int process_unit_of_cgroup(const char *path, bool is_user, char **ret) {
                         n_found = n;
                         if (!is_user || strncmp(p, "user@", strlen("user@")) != 0)
                                 break;
+                        is_users = true;
                 }
                 p += n;
         }
-        *ret = strndup(found, n_found);
-        return *ret ? 0 : -ENOMEM;
+        if (asprintf(ret, "%.*s%s", (int) n_found, found, is_user && !is_users && n_found > 0 ? " (system)" : "") < 0)
+                return -ENOMEM;
+        return 0;
 }
 
 int process_unit_of(pid_t pid, bool is_user, char **ret) {

@@ -9,8 +9,8 @@ enum {
 };
 
 /* The unit whose cgroup `pid` lives in, by the kernel's /proc/PID/cgroup: the innermost path component that is a unit
- * of the system manager, or of a user's manager where is_user. To be freed; "" when it is in no unit. -ESRCH when it is
- * gone. */
+ * of the system manager, or of a user's manager where is_user: there a unit of the system's, whose name may be that of
+ * one of the user's, is told as "NAME (system)". To be freed; "" when it is in no unit. -ESRCH when it is gone. */
 int process_unit_of(pid_t pid, bool is_user, char **ret);
 
 /* The same for a cgroup, given its path; what stands before the path in the file system does no harm. -ENOMEM. */

@@ -69,11 +69,22 @@ size_t contest_find(const Action *a, Contested ret[static CONTESTED_MAX]) {
         return find_ports(a, ret, find_sockets(a, ret));
 }
 
-const char *contest_spares(const Action *a, const SocketHolder *holder, const char *unit) {
-        const Service *owner = supervisor_find_by_unit(a->service->supervisor, unit);
+/* Also of another user's server, or the system's: the innermost unit tells. */
+static bool is_a_service_of_hero_proc(pid_t pid) {
+        _cleanup_free_ char *unit = NULL;
+        char service[DEFINITION_NAME_MAX + 1], action[DEFINITION_NAME_MAX + 1];
 
-        if (owner)
-                return owner == a->service ? "" : "which is another service of hero_proc";
+        if (process_unit_of(pid, /* is_user= */ true, &unit) < 0)
+                return false;
+        unit[strcspn(unit, " ")] = '\0';
+        return unit_name_parse(unit, service, action);
+}
+
+const char *contest_spares(const Action *a, const SocketHolder *holder, const char *unit) {
+        if (supervisor_find_by_unit(a->service->supervisor, unit) == a->service)
+                return "";
+        if (is_a_service_of_hero_proc(holder->pid))
+                return "which is another service of hero_proc";
         if (holder->pid == 1 || strcmp(unit, "init.scope") == 0)
                 return "which is systemd itself, for a .socket unit";
         if (holder->pid == getpid() || strcmp(unit, "hero_proc.service") == 0 || strncmp(unit, "hero_proc-", 10) == 0)

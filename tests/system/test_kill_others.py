@@ -173,6 +173,23 @@ def test_another_service_of_hero_proc_is_never_ended(box):
     box.hero("remove", "owner", "rival")
 
 
+def test_a_service_of_the_systems_hero_proc_is_no_users_own_although_it_has_the_same_name_and_uid(box):
+    box.start_server(user="hero")
+    box.apply(server("twin", "127.0.0.1:8145", user="hero"))
+    box.wait_state("twin", "running", 10)
+    pid = box.main_pid("hero-twin.service")
+    box.apply(server("twin", "127.0.0.1:8145", kill_others=True), user="hero", check=False)
+    box.wait_state("twin", "failed", 10, user="hero")
+    reasons_of_users = box.hero_json("status", "twin", user="hero")[0]["reasons"]
+    held = f"port 8145: held by PID {pid} (port_server.py) of hero-twin.service (system)"
+    assert held in [reason["text"] for reason in reasons_of_users], reasons_of_users
+    assert "which is another service of hero_proc" in box.hero("why", "twin", user="hero", check=False).stdout
+    assert box.main_pid("hero-twin.service") == pid and box.states()["twin"] == "running"
+    box.hero("remove", "twin", user="hero")
+    box.hero("remove", "twin")
+    box.stop_server(user="hero")
+
+
 def test_systemds_own_listener_is_never_ended(box):
     box.write_file("/run/systemd/system/activated.socket", "[Socket]\nListenStream=127.0.0.1:8150\n")
     box.write_file("/run/systemd/system/activated.service", "[Service]\nExecStart=/bin/sleep infinity\n")
