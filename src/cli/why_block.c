@@ -20,18 +20,24 @@ static void print_line(FILE *out, const char *label, size_t i, const char *text)
 }
 
 static void print_texts(FILE *out, struct json_object *why, const char *key, const char *label) {
-        for (size_t i = 0; i < status_json_count(why, key); i++)
-                print_line(out, label, i, json_object_get_string(status_json_item(why, key, i)));
+        for (size_t i = 0; i < status_json_count(why, key); i++) {
+                const char *text = json_object_get_string(status_json_item(why, key, i));
+
+                print_line(out, label, i, text ? text : "");
+        }
 }
 
 static void print_head(FILE *out, struct json_object *why, const TerminalStyle *style, uint64_t now_usec) {
         ServiceState state = status_json_state(why);
-        char ago[TIME_TEXT_MAX];
+        uint64_t since_usec = status_json_number(why, "since_usec");
+        char stamp[TIME_TEXT_MAX], ago[TIME_TEXT_MAX];
 
-        time_text_ago(status_json_number(why, "since_usec"), now_usec, ago);
-        fprintf(out, "%s%s%s %s is %s%s%s, since %s\n", terminal_style_color(style, state),
+        time_text_stamp(since_usec, stamp);
+        time_text_ago(since_usec, now_usec, ago);
+        fprintf(out, "%s%s%s %s is %s%s%s since %s; %s\n", terminal_style_color(style, state),
                 terminal_style_sign(style, state), terminal_style_plain(style), status_json_text(why, "name"),
-                terminal_style_color(style, state), service_state_to_string(state), terminal_style_plain(style), ago);
+                terminal_style_color(style, state), service_state_to_string(state), terminal_style_plain(style), stamp,
+                ago);
 }
 
 static void print_rule(FILE *out, struct json_object *why) {
@@ -71,6 +77,7 @@ void why_block_print(FILE *out, struct json_object *why, const TerminalStyle *st
         print_head(out, why, style, now_usec);
         print_rule(out, why);
         print_reasons(out, why);
+        print_texts(out, why, "evidence", "Seen");
         print_texts(out, why, "tried", "Tried");
         print_next(out, why, now_usec);
         print_texts(out, why, "commands", "To do");

@@ -9,7 +9,7 @@
 
 #include "cli/terminal_style.h"
 
-/* State, rule, reasons, what was tried, what comes next, and what to run. */
+/* State, rule, reasons, what was seen and tried, what comes next, and what to run. */
 void why_block_print(FILE *out, struct json_object *why, const TerminalStyle *style, uint64_t now_usec);
 
 /* A table, the oldest first, as one reads a log. -ENOMEM. */

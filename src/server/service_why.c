@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "server/evaluation.h"
+#include "server/service_evidence.h"
 #include "server/service_json.h"
 #include "server/supervisor.h"
 
@@ -73,6 +74,20 @@ static struct json_object *json_of_tries(const Service *s) {
 
 /* -- what happens next -- */
 
+/* systemd 254 and later let the pause grow as unit_plan.c tells them; what they raise to a power is near to doubling.
+ */
+static uint64_t pause_of_systemd(const Action *a) {
+        const RestartRule *rule = &a->definition->restart;
+        uint64_t pause_usec = rule->delay_usec;
+
+        if (systemd_client_version(supervisor_systemd(a->service->supervisor)) < 254)
+                return pause_usec;
+        for (uint32_t i = 1; i < a->facts.n_restarts && pause_usec < rule->max_delay_usec; i++)
+                pause_usec *= 2;
+        return pause_usec < rule->max_delay_usec || rule->delay_usec > rule->max_delay_usec ? pause_usec
+                                                                                            : rule->max_delay_usec;
+}
+
 static void add_next_of_action(struct json_object *next, const Action *a, uint64_t now_usec) {
         ActionJudgement j = action_judge(a, now_usec);
 
@@ -86,10 +101,9 @@ static void add_next_of_action(struct json_object *next, const Action *a, uint64
         else if (j.phase == ACTION_STARTING)
                 add_next(next,
                          to_realtime_usec(usec_add(a->facts.exec_main_start_usec, a->definition->start_timeout_usec)),
-                         "", a->definition->name, " has to be ready until then");
+                         "", a->definition->name, " is given up, unless it is ready");
         else if (j.phase == ACTION_BACKOFF)
-                add_next(next,
-                         to_realtime_usec(usec_add(a->facts.inactive_enter_usec, a->definition->restart.delay_usec)),
+                add_next(next, to_realtime_usec(usec_add(a->facts.inactive_enter_usec, pause_of_systemd(a))),
                          "systemd restarts ", a->definition->name, "");
 }
 
@@ -129,6 +143,32 @@ static struct json_object *json_of_next(const Service *s) {
 
 /* -- what to do about it -- */
 
+/* Two reasons may lead to the same command. */
+static void add_once(struct json_object *commands, const char *format, ...) _printf_(2, 3);
+
+static void add_once(struct json_object *commands, const char *format, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof text, format, ap);
+        va_end(ap);
+        for (size_t i = 0; i < json_object_array_length(commands); i++)
+                if (strcmp(json_object_get_string(json_object_array_get_idx(commands, i)), text) == 0)
+                        return;
+        add_text(commands, "%s", text);
+}
+
+/* A file that is not there, or one with nobody or a stranger behind it. */
+static void add_socket_command(struct json_object *commands, const ServiceSocket *k, ReasonCode code) {
+        if (code == REASON_SOCKET_FOREIGN && k->listener_pid > 0)
+                add_once(commands, "systemctl status %" PRIu32, k->listener_pid);
+        else if (code == REASON_SOCKET_FOREIGN || code == REASON_SOCKET_NOT_ACCEPTING || code == REASON_SOCKET_UNLINKED)
+                add_once(commands, "ss -lxp src %s", k->definition->path);
+        else
+                add_once(commands, "ls -l %s", k->definition->path);
+}
+
 /* What a person would type to ask what the probe asks. */
 static void add_probe_command(struct json_object *commands, const ProbeDefinition *p) {
         char where[256];
@@ -140,9 +180,9 @@ static void add_probe_command(struct json_object *commands, const ProbeDefinitio
         else
                 (void) snprintf(where, sizeof where, "http://127.0.0.1:%u", p->port);
         if (p->body) /* which may be a secret, and this is for everyone: who may see it finds it in the definition */
-                add_text(commands, "curl -i -X %s --json \"$BODY\" %s%s", p->method, where, p->path);
+                add_once(commands, "curl -i -X %s --json \"$BODY\" %s%s", p->method, where, p->path);
         else
-                add_text(commands, "curl -i %s%s", where, p->path);
+                add_once(commands, "curl -i %s%s", where, p->path);
 }
 
 static void add_command(struct json_object *commands, const Service *s, const Reason *reason) {
@@ -153,25 +193,25 @@ static void add_command(struct json_object *commands, const Service *s, const Re
                 add_probe_command(commands, &s->definition->probes[reason->index]);
                 break;
         case SUBJECT_SOCKET:
-                add_text(commands, "ls -l %s", subject);
+                add_socket_command(commands, &s->sockets[reason->index], (ReasonCode) reason->code);
                 break;
         case SUBJECT_PORT:
-                add_text(commands, "ss -ltnp 'sport = :%u'", s->definition->ports[reason->index].port);
+                add_once(commands, "ss -ltnp 'sport = :%u'", s->definition->ports[reason->index].port);
                 break;
         case SUBJECT_DEPENDENCY:
-                add_text(commands, "hero_proc why %s", subject);
+                add_once(commands, "hero_proc why %s", subject);
                 return;
         case SUBJECT_ACTION:
                 if (reason->code == REASON_STOPPED_BY_OPERATOR)
-                        add_text(commands, "hero_proc start %s", name);
+                        add_once(commands, "hero_proc start %s", name);
                 else
-                        add_text(commands, "systemctl status %s", s->actions[reason->index].unit);
+                        add_once(commands, "systemctl status %s", s->actions[reason->index].unit);
                 break;
         case SUBJECT_SERVICE:
                 if (reason->code == REASON_STOPPED_BY_OPERATOR || reason->code == REASON_EXITED)
-                        add_text(commands, "hero_proc start %s", name);
+                        add_once(commands, "hero_proc start %s", name);
                 else
-                        add_text(commands, "systemctl is-system-running");
+                        add_once(commands, "systemctl is-system-running");
                 break;
         }
 }
@@ -182,8 +222,8 @@ static struct json_object *json_of_commands(const Service *s) {
         for (size_t i = 0; i < s->n_shown; i++)
                 add_command(commands, s, &s->shown[i]);
         if (s->shown_state == SERVICE_FAILED || s->shown_state == SERVICE_RESTARTING) {
-                add_text(commands, "hero_proc logs %s", s->definition->name);
-                add_text(commands, "hero_proc reset-failed %s", s->definition->name);
+                add_once(commands, "hero_proc logs %s", s->definition->name);
+                add_once(commands, "hero_proc reset-failed %s", s->definition->name);
         }
         return commands;
 }
@@ -208,6 +248,7 @@ struct json_object *service_why_json(const Service *s) {
         json_object_object_add(o, "observed_usec", json_object_new_uint64(clock_realtime_usec()));
         json_object_object_add(o, "rule", json_of_rule(s));
         json_object_object_add(o, "reasons", service_json_reasons(s));
+        json_object_object_add(o, "evidence", service_evidence_json(s));
         json_object_object_add(o, "tried", json_of_tries(s));
         json_object_object_add(o, "next", json_of_next(s));
         json_object_object_add(o, "commands", json_of_commands(s));

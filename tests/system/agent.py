@@ -100,7 +100,7 @@ class RawBus:
         self._socket.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(os.getuid()).encode().hex().encode())
         assert self._socket.recv(256).startswith(b"OK ")
         self._socket.sendall(b"BEGIN\r\n")
-        self._serial = 0
+        self._serial, self._body_read = 0, b""
         self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello")
 
     def __enter__(self) -> RawBus:
@@ -148,7 +148,8 @@ class RawBus:
         start = self._read_exactly(16)
         n_body, _, n_fields = struct.unpack("<III", start[4:16])
         fields = self._read_exactly(n_fields + -n_fields % 8)
-        return start[1], fields, self._read_exactly(n_body)
+        self._body_read = self._read_exactly(n_body)
+        return start[1], fields, self._body_read
 
     def call(self, service: str, path: str, interface: str, member: str, signature: str = "",
              *values: Any) -> tuple[str, int]:
@@ -180,6 +181,11 @@ class RawBus:
                           if fields[i:i + 4] == b"\x05\x01u\0")
             error = re.search(rb"\x04\x01s\0.{4}([\w.]+)", fields, re.DOTALL).group(1).decode() if kind == 3 else ""
             return serial, error, len(body)
+
+    def last_text(self) -> str:
+        """What the last answer held, where that was one string."""
+        size, = struct.unpack("<I", self._body_read[:4])
+        return self._body_read[4:4 + size].decode()
 
     def receive(self) -> tuple[str, int]:
         """The next answer, as call() returns it."""

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from herodemo import service
+from house import sleeper
 
 
 def prepare(box):
@@ -15,7 +19,8 @@ def new_states(name: str) -> list[str]:
     import sqlite3  # pylint: disable=import-outside-toplevel
     store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
     rows = store.execute("SELECT new_state FROM transition JOIN service ON service.id = service_id WHERE name = ? "
-                         "ORDER BY transition.id", (name,))
+                         "ORDER BY transition.id", (name,)).fetchall()
+    store.close()  # or the next server could not have it
     return [state for state, in rows]
 
 
@@ -29,3 +34,79 @@ def test_the_removal_of_a_service_does_not_hold_up_the_history_of_the_others(box
     states = box.agent.call(new_states, "stays")
     assert states.count("running") == 2 and "stopped" in states
     assert "cannot be written" not in box.journal("hero_proc.service")
+
+
+def told(box, name, *words):
+    """(from, to, text) of each change, the oldest first."""
+    return [(row["from"], row["to"], row["text"]) for row in reversed(box.hero_json("history", name, *words))]
+
+
+def test_each_change_is_told_with_time_and_reason(box):
+    box.apply(sleeper("told"))
+    box.wait_state("told", "running", 5)
+    box.hero("stop", "told")
+    assert told(box, "told")[-4:] == [("unknown", "starting", told(box, "told")[0][2]), ("starting", "running", ""),
+                                      ("running", "stopping", told(box, "told")[2][2]),
+                                      ("stopping", "stopped", "stopped by an operator")]
+    rows = box.hero_json("history", "told")
+    assert all(set(row) == {"at_usec", "from", "to", "code", "text"} for row in rows)
+    assert rows[0]["code"] == "stopped-by-operator" and [row["at_usec"] for row in rows] == sorted(
+        (row["at_usec"] for row in rows), reverse=True)
+    lines = box.hero("history", "told").stdout.splitlines()
+    assert re.fullmatch("STATE +AT +BEFORE +REASON", lines[0]) and len(lines) == len(rows) + 1
+    assert re.fullmatch(r"○ stopped +\w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+ +stopping +stopped by an operator", lines[-1])
+    box.hero("remove", "told")
+
+
+def test_as_many_are_told_as_are_asked_for_the_newest_of_them(box):
+    box.apply(sleeper("counted"))
+    box.wait_state("counted", "running", 5)
+    box.hero("restart", "counted")
+    box.wait_state("counted", "running", 5)
+    everything = told(box, "counted", "-n", "all")
+    assert len(everything) >= 4
+    for n in (0, 1, 3):
+        assert told(box, "counted", "-n", str(n)) == everything[len(everything) - n:], n
+    assert len(box.hero("--no-legend", "history", "counted", "-n", "2").stdout.splitlines()) == 2
+    assert box.hero("history", "nobody", check=False).returncode == 4
+    box.hero("remove", "counted")
+
+
+def test_it_outlives_the_server_and_goes_on_behind_what_there_was(box):
+    box.apply(sleeper("lasts"))
+    box.wait_state("lasts", "running", 5)
+    before = box.hero_json("history", "lasts", "-n", "all")
+    for restart in (box.restart_server, box.kill_server):
+        restart()
+        box.wait_for(lambda: box.hero_json("history", "lasts", "-n", "all"), 10, "the server is back")
+        box.wait_state("lasts", "running", 10)
+        # That a server came back is no change of the service.
+        assert box.hero_json("history", "lasts", "-n", "all") == before
+    box.hero("stop", "lasts")
+    after = box.hero_json("history", "lasts", "-n", "all")
+    assert after[-len(before):] == before and [row["to"] for row in after[:2]] == ["stopped", "stopping"]
+    box.hero("remove", "lasts")
+
+
+def cycle(name, n):
+    """In the box."""
+    for _ in range(n):
+        for verb in ("stop", "start"):
+            subprocess.run(["hero_proc", "-q", verb, name], check=True)  # noqa: F821
+
+
+def test_it_is_bounded_and_keeps_the_newest(box):
+    box.apply(sleeper("busy"))
+    box.wait_state("busy", "running", 5)
+    box.agent.call(cycle, "busy", 60)
+    rows = box.hero_json("history", "busy", "-n", "all")
+    assert len(rows) == 200 and rows[0]["to"] == "running"
+    box.stop_server()
+    assert len(box.agent.call(new_states, "busy")) == 200
+    box.start_server()
+    assert json.loads(box.hero("--json=short", "history", "busy", "-n", "1").stdout) == rows[:1]
+    box.hero("remove", "busy")
+    box.apply(sleeper("busy"))
+    box.wait_state("busy", "running", 5)
+    assert len(box.hero_json("history", "busy", "-n", "all")) <= 3, "a service of the same name begins anew"
+    box.hero("remove", "busy")
