@@ -159,7 +159,7 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
                 fprintf(out, ", %" PRIu64 " in a row", failures);
         if (*error)
                 fprintf(out, failures > 0 || *before ? ", %s" : ", before: %s", error);
-        if (status > 0)
+        if (status > 0 && strncmp(error, "status ", strlen("status ")) != 0)
                 fprintf(out, ", HTTP %" PRIu64, status);
         print_latency(out, probe);
         time_text_ago(checked, now_usec, span);

@@ -178,9 +178,11 @@ static void say_failures(FILE *f, const ServiceProbe *p) {
 
         fprintf(f, "%s", p->error[0] ? p->error : "failed before the server came back");
         if (n_failed > 0 && n_failed >= d->window_failures && h->failures < d->failures)
-                fprintf(f, " (%u of the last %u times)", n_failed, n_window);
-        else if (h->failures > 1)
+                fprintf(f, ", %u of the last %u failed", n_failed, n_window);
+        else if (h->failures > 1 && p->n_same_error >= h->failures)
                 fprintf(f, " (%u times in a row)", h->failures);
+        else if (h->failures > 1)
+                fprintf(f, ", the last of %u failures in a row", h->failures);
         if (h->successes > 0 && h->successes < d->successes)
                 fprintf(f, ", has passed %u of the %u times in a row that it takes", h->successes, d->successes);
 }

@@ -290,8 +290,11 @@ static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase p
         p->status = result->status;
         p->latency_usec = result->latency_usec;
         p->checked_realtime_usec = clock_realtime_usec();
-        if (result->outcome == PROBE_FAIL || p->health.verdict == PROBE_VERDICT_PASSING)
+        if (result->outcome == PROBE_FAIL || p->health.verdict == PROBE_VERDICT_PASSING) {
+                p->n_same_error =
+                        strcmp(p->error, result->error) == 0 && p->health.failures > 1 ? p->n_same_error + 1 : 1;
                 (void) snprintf(p->error, sizeof p->error, "%s", result->error);
+        }
         p->answered_usec = p->tried_usec;
         p->n_answers_since_asked++;
 }

@@ -101,8 +101,9 @@ typedef struct ServiceProbe {
         bool is_owed;                                 /* the verdict is to be written (records.c) */
         STAILQ_ENTRY(ServiceProbe) owed_entry;
         unsigned status;
-        char error[120];    /* why it failed last; "" once it is passing */
-        char not_asked[48]; /* why the last try did not come to ask, by our own fault; "": it did */
+        unsigned n_same_error; /* how many failures in a row, up to the last, had that error */
+        char error[120];       /* why it failed last; "" once it is passing */
+        char not_asked[48];    /* why the last try did not come to ask, by our own fault; "": it did */
 } ServiceProbe;
 
 /* The steps of taking units down and making them anew (service_units.c). */

@@ -323,3 +323,14 @@ def test_status_tells_how_long_answers_take_and_what_became_of_the_last(box):
     evidence = json.loads(box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager",
                                          "ProbeService", "st", "timed", 0)[0])
     assert len(evidence["probes"][0]["recent"]) == 64 and evidence["probes"][0]["p50_usec"] > 0
+
+
+def test_failures_of_several_kinds_are_not_told_as_one(box):
+    box.apply(service(box, "mixed", probe=probe(failures=2)))
+    box.wait_state("mixed", "running", 5)
+    set_faults(box, "mixed", "/api/files close")
+    box.wait_state("mixed", "failed", 5)
+    assert re.fullmatch(r"files: empty reply \(\d+ times in a row\)", reasons(box, "mixed")[0][2])
+    set_faults(box, "mixed", "/api/files status-502")
+    box.wait_for(lambda: re.fullmatch(r"files: status 502, the last of \d+ failures in a row", reasons(box, "mixed")[0][2]),
+                 5, "another kind is not counted with it")
