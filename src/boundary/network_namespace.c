@@ -2,14 +2,8 @@
 #include "boundary/network_namespace.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-
-#include "base/cleanup.h"
 
 #define OWN "/proc/self/ns/net"
 
@@ -28,27 +22,4 @@ uint64_t network_namespace_id(pid_t pid) {
         if (stat(path, &st) < 0)
                 return errno == ENOENT || errno == ESRCH ? 0 : UINT64_MAX;
         return st.st_ino;
-}
-
-int network_namespace_open(pid_t pid) {
-        NamespacePath path;
-        int fd;
-
-        path_of(pid, path);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-int network_namespace_socket(int network, int domain, int type, int protocol) {
-        _cleanup_close_ int own = open(OWN, O_RDONLY | O_CLOEXEC);
-        int fd, error;
-
-        if (own < 0 || setns(network, CLONE_NEWNET) < 0)
-                return -errno;
-        fd = socket(domain, type | SOCK_CLOEXEC, protocol);
-        error = errno;
-        /* Everything that follows would be done in the service's network. */
-        if (setns(own, CLONE_NEWNET) < 0)
-                abort();
-        return fd < 0 ? -error : fd;
 }

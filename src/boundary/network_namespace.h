@@ -9,10 +9,3 @@
 /* A number for the network that the process is in; that of our own for pid 0. 0: it cannot be told, as the process is
  * gone. UINT64_MAX: as it is not for us to see. */
 uint64_t network_namespace_id(pid_t pid);
-
-/* A descriptor of the process's network, which lasts as long as that is open. To be closed. Negative errno. */
-int network_namespace_open(pid_t pid);
-
-/* A socket(2) in that network, close-on-exec. -EPERM where we may not go there. For one moment the whole thread is
- * there, so this is not for programs with threads that care. */
-int network_namespace_socket(int network, int domain, int type, int protocol);

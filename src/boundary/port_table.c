@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "boundary/port_files.h"
 #include "boundary/sock_diag.h"
 
 enum {
@@ -24,8 +25,9 @@ typedef struct PortPicture {
 } PortPicture;
 
 struct PortTable {
-        SockDiag diag;
-        int network;             /* -1: our own */
+        SockDiag diag;   /* of our own network, … */
+        PortFiles files; /* … or of another one */
+        bool is_of_another;
         PortPicture pictures[2]; /* the last good one, and room for the next; each of PORT_TABLE_LISTENERS_MAX */
         unsigned current;
         bool is_good;
@@ -38,20 +40,18 @@ PortTable *port_table_free(PortTable *t) {
         for (size_t i = 0; i < ELEMENTSOF(t->pictures); i++)
                 free(t->pictures[i].listeners);
         sock_diag_done(&t->diag);
-        cleanup_close(&t->network);
+        port_files_done(&t->files);
         free(t);
         return NULL;
 }
 
-int port_table_new_in(int network, PortTable **ret) {
-        _cleanup_close_ int taken = network;
+int port_table_new(PortTable **ret) {
         _cleanup_(port_table_freep) PortTable *t = calloc(1, sizeof(*t));
 
         if (!t)
                 return -ENOMEM;
         t->diag.fd = -1;
-        t->network = TAKE_FD(taken);
-        t->diag.network = t->network >= 0 ? &t->network : NULL;
+        t->files = (PortFiles){ -1, -1 };
         for (size_t i = 0; i < ELEMENTSOF(t->pictures); i++) {
                 t->pictures[i].listeners = calloc(PORT_TABLE_LISTENERS_MAX, sizeof(PortListener));
                 if (!t->pictures[i].listeners)
@@ -61,8 +61,17 @@ int port_table_new_in(int network, PortTable **ret) {
         return 0;
 }
 
-int port_table_new(PortTable **ret) {
-        return port_table_new_in(-1, ret);
+int port_table_new_of(pid_t pid, PortTable **ret) {
+        _cleanup_(port_table_freep) PortTable *t = NULL;
+        int r = port_table_new(&t);
+
+        if (r >= 0)
+                r = port_files_open(pid, &t->files);
+        if (r < 0)
+                return r;
+        t->is_of_another = true;
+        *ret = TAKE_PTR(t);
+        return 0;
 }
 
 void port_table_declare(PortTable *t, uint16_t port) {
@@ -108,21 +117,26 @@ static bool picture_equal(const PortPicture *a, const PortPicture *b) {
         return true;
 }
 
-static PortReach reach_of(const struct inet_diag_msg *socket, bool v6only) {
-        const struct in6_addr *v6 = (const void *) socket->id.idiag_src;
+static PortReach reach_of_v4(uint32_t address) {
+        return address == htonl(INADDR_LOOPBACK) ? PORT_LOOPBACK_4
+               : address == htonl(INADDR_ANY)    ? PORT_WILDCARD
+                                                 : PORT_ELSEWHERE;
+}
 
+static PortReach reach_of_v6(const struct in6_addr *address, bool v6only) {
+        if (IN6_IS_ADDR_V4MAPPED(address))
+                return reach_of_v4(address->s6_addr32[3]);
+        if (IN6_IS_ADDR_UNSPECIFIED(address))
+                return v6only ? PORT_LOOPBACK_6 : PORT_WILDCARD;
+        return IN6_IS_ADDR_LOOPBACK(address) ? PORT_LOOPBACK_6 : PORT_ELSEWHERE;
+}
+
+static PortReach reach_of(const struct inet_diag_msg *socket, bool v6only) {
         if (socket->id.idiag_if != 0 && socket->id.idiag_if != LOOPBACK_INTERFACE)
                 return PORT_ELSEWHERE;
-        if (socket->idiag_family == AF_INET || IN6_IS_ADDR_V4MAPPED(v6)) {
-                uint32_t v4 = socket->idiag_family == AF_INET ? socket->id.idiag_src[0] : socket->id.idiag_src[3];
-
-                return v4 == htonl(INADDR_LOOPBACK) ? PORT_LOOPBACK_4
-                       : v4 == htonl(INADDR_ANY)    ? PORT_WILDCARD
-                                                    : PORT_ELSEWHERE;
-        }
-        if (IN6_IS_ADDR_UNSPECIFIED(v6))
-                return v6only ? PORT_LOOPBACK_6 : PORT_WILDCARD;
-        return IN6_IS_ADDR_LOOPBACK(v6) ? PORT_LOOPBACK_6 : PORT_ELSEWHERE;
+        if (socket->idiag_family == AF_INET)
+                return reach_of_v4(socket->id.idiag_src[0]);
+        return reach_of_v6((const void *) socket->id.idiag_src, v6only);
 }
 
 /* Takes one listener, where its port is declared. */
@@ -156,11 +170,28 @@ static int take_socket(const void *body, size_t n, void *userdata) {
                                                       });
 }
 
+static int take_line(const PortFileLine *line, void *userdata) {
+        PortTable *t = userdata;
+
+        if (!is_declared(t, line->port))
+                return 0;
+        return picture_add(&t->pictures[!t->current], &(PortListener){
+                                                              .port = line->port,
+                                                              .reach = reach_of_v6(&line->address, false),
+                                                              .socket = line->socket,
+                                                              .backlog = line->backlog,
+                                                              .backlog_max = UINT32_MAX,
+                                                              .uid = line->uid,
+                                                      });
+}
+
 static int take_picture(PortTable *t) {
         static const uint8_t families[] = { AF_INET, AF_INET6 };
         int r = 0;
 
         t->pictures[!t->current].n = 0;
+        if (t->is_of_another)
+                return port_files_read(&t->files, take_line, t);
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(families); i++) {
                 const struct inet_diag_req_v2 request = {
                         .sdiag_family = families[i],

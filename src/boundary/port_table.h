@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 
@@ -35,8 +36,9 @@ typedef struct PortListener {
 typedef struct PortTable PortTable;
 
 int port_table_new(PortTable **ret);
-/* The same for another network (network_namespace.h). Takes the descriptor. */
-int port_table_new_in(int network, PortTable **ret);
+/* The same for the network that the process is in now, by port_files.h: without cgroups, and without a limit of the
+ * queues, so that none is full. */
+int port_table_new_of(pid_t pid, PortTable **ret);
 PortTable *port_table_free(PortTable *t);
 DEFINE_CLEANUP(PortTable *, port_table_free)
 

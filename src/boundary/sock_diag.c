@@ -10,7 +10,6 @@
 #include <sys/uio.h>
 
 #include "base/cleanup.h"
-#include "boundary/network_namespace.h"
 
 enum {
         BUFFER_BYTES = 64 * 1024, /* the kernel's parts of a dump are at most 32 KiB */
@@ -21,10 +20,6 @@ static int diag_open(SockDiag *d) {
                 d->buffer = malloc(BUFFER_BYTES);
         if (!d->buffer)
                 return -ENOMEM;
-        if (d->fd < 0 && d->network) {
-                d->fd = network_namespace_socket(*d->network, AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
-                return d->fd < 0 ? d->fd : 0;
-        }
         if (d->fd < 0)
                 d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
         return d->fd < 0 ? -errno : 0;

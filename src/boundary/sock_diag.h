@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 typedef struct SockDiag {
-        int fd;             /* -1: opened at the next dump */
-        const int *network; /* a descriptor of the network to look into; NULL: our own */
+        int fd; /* -1: opened at the next dump */
         uint32_t sequence;
         char *buffer;
 } SockDiag;

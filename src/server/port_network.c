@@ -15,13 +15,13 @@ void port_network_drop(Action *a) {
 
 static PortTable *table_in(const Action *a, uint64_t id) {
         const ServiceDefinition *d = a->service->definition;
-        _cleanup_close_ int network = network_namespace_open((pid_t) a->facts.main_pid);
         PortTable *table;
 
-        /* It may have gone on to yet another one. */
-        if (network < 0 || network_namespace_id((pid_t) a->facts.main_pid) != id ||
-            port_table_new_in(TAKE_FD(network), &table) < 0)
+        if (id == UINT64_MAX || port_table_new_of((pid_t) a->facts.main_pid, &table) < 0)
                 return NULL;
+        /* It may have gone on to yet another one. */
+        if (network_namespace_id((pid_t) a->facts.main_pid) != id)
+                return port_table_free(table);
         for (size_t i = 0; i < d->n_ports; i++)
                 if (&a->service->actions[d->ports[i].action] == a)
                         port_table_declare(table, d->ports[i].port);

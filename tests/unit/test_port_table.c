@@ -94,6 +94,36 @@ TEST(how_near_a_listener_is_follows_from_its_address) {
         }
 }
 
+/* Our own network, as one sees it from another: the kernel's two ways of telling agree. */
+TEST(another_network_is_read_from_its_files) {
+        static const char *const addresses[] = { "127.0.0.1", "0.0.0.0", "::", "::1", "127.0.0.2", "::ffff:127.0.0.1" };
+
+        for (size_t i = 0; i < ELEMENTSOF(addresses); i++) {
+                _cleanup_close_ int fd = listen_on(addresses[i], 0, false, 5);
+                _cleanup_(port_table_freep) PortTable *t = NULL;
+                PortListener seen = seen_of(fd);
+                const PortListener *found;
+                bool changed;
+                size_t n;
+
+                ASSERT_EQ(port_table_new_of(getpid(), &t), 0);
+                port_table_declare(t, port_of(fd));
+                for (int turn = 0; turn < 3; turn++)
+                        ASSERT_EQ(port_table_refresh(t, &changed), 0);
+                ASSERT(!changed);
+                found = port_table_find(t, port_of(fd), &n);
+                ASSERT_EQ(n, 1);
+                ASSERT_EQ(found->socket, seen.socket);
+                ASSERT_EQ(found->reach, seen.reach);
+                ASSERT_EQ(found->uid, seen.uid);
+                ASSERT_EQ(found->backlog, 0);
+                ASSERT(!port_listener_is_full(found));
+                (void) close(TAKE_FD(fd));
+                ASSERT_EQ(port_table_refresh(t, &changed), 0);
+                ASSERT(changed && !port_table_find(t, seen.port, &n));
+        }
+}
+
 TEST(of_several_on_one_port_the_nearest_comes_first) {
         _cleanup_close_ int far = listen_on("127.0.0.2", 0, false, 5);
         uint16_t port = port_of(far);
