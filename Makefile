@@ -155,6 +155,8 @@ uninstall:  ## remove what `make install` put there
 	@for folder in $(libexecdir)/hero_proc $(docdir)/examples $(docdir); do \
 		rmdir "$(DESTDIR)$$folder" 2>/dev/null || :; done
 
+$(BUILD)/obj/gateway/board_assets.o: $(wildcard src/gateway/board.*)
+
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
 
 # -- checking --
@@ -190,6 +192,10 @@ lint:  ## layers, formatting, scripts
 .PHONY: format
 format:  ## let clang-format lay out all sources
 	git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
+
+.PHONY: board-shots
+board-shots: all tests  ## pictures of the status board in docs/ (as root)
+	HERO_SHOTS=$(CURDIR)/docs tests/system/run.py -k test_gateway_board
 
 .PHONY: deb
 deb:  ## Debian packages in build/deb, held against lintian (as root where debhelper is not installed)

@@ -16,6 +16,7 @@ enum {
         HERO_PROC_FLAG_DRY_RUN = 2,
         HERO_PROC_FLAG_FORCE = 4,
         HERO_PROC_FLAG_PRUNE = 8,
+        HERO_PROC_FLAG_RECENT = 16, /* status: with the last answers of each probe */
 
         /* dbus-daemon allows a connection 128 pending replies. */
         HERO_PROC_CALLS_IN_FLIGHT_MAX = 32,

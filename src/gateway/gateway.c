@@ -9,7 +9,9 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "gateway/board_events.h"
 #include "gateway/face_rpc.h"
+#include "gateway/face_ui.h"
 #include "gateway/health.h"
 #include "gateway/metrics_text.h"
 
@@ -115,6 +117,10 @@ int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, c
         if (r >= 0)
                 r = face_rpc_add_routes(g);
         if (r >= 0)
+                r = board_events_new(g, &g->board_events);
+        if (r >= 0)
+                r = face_ui_add_routes(g, g->board_events);
+        if (r >= 0)
                 r = listen_to_systemds_sockets(g, reterr_message);
         if (r >= 0)
                 r = service_mirror_add_observer(g->mirror, &(MirrorObserver){ .presence = on_presence, .userdata = g });
@@ -131,8 +137,9 @@ Gateway *gateway_free(Gateway *g) {
         if (!g)
                 return NULL;
         sd_event_source_disable_unref(g->patience);
-        service_mirror_free(g->mirror); /* what waits for the server is answered by that */
+        g->mirror = service_mirror_free(g->mirror); /* what waits for the server is answered by that */
         http_server_free(g->http);
+        board_events_free(g->board_events);
         journal_reader_free(g->journal);
         sd_event_unref(g->event);
         free(g);

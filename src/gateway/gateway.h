@@ -16,6 +16,7 @@ typedef struct Gateway {
         ServiceMirror *mirror; /* asks are made through service_mirror_link() */
         JournalReader *journal;
         HttpServer *http;
+        struct BoardEvents *board_events;
         sd_event_source *patience; /* with a bus that says nothing, until clients are let in all the same */
         bool is_open;
 } Gateway;

@@ -36,8 +36,34 @@ static const JsonValue *first(const JsonValue *row, const char *key) {
         return count(row, key) > 0 ? json_member(row, key)->first : NULL;
 }
 
+/* [[latency in µs, outcome]…] */
+static size_t read_recent(const JsonValue *probe, MirrorAnswer **answers) {
+        const MirrorAnswer *begin = *answers;
+
+        for (const JsonValue *v = first(probe, "recent"); v; v = v->next) {
+                const JsonValue *latency = v->kind == JSON_KIND_ARRAY && v->n_children == 2 ? v->first : NULL;
+                const JsonValue *outcome = latency ? latency->next : NULL;
+
+                if (!outcome || latency->kind != JSON_KIND_INTEGER || outcome->kind != JSON_KIND_INTEGER)
+                        continue;
+                *(*answers)++ = (MirrorAnswer){
+                        .latency_usec = latency->integer > UINT32_MAX ? UINT32_MAX : (uint32_t) latency->integer,
+                        .outcome = (uint8_t) outcome->integer,
+                };
+        }
+        return (size_t) (*answers - begin);
+}
+
+static size_t count_recent(const JsonValue *row) {
+        size_t n = 0;
+
+        for (const JsonValue *v = first(row, "probes"); v; v = v->next)
+                n += count(v, "recent");
+        return n;
+}
+
 static void read_lists(Block *b, const JsonValue *row, MirrorReason *reasons, MirrorAction *actions,
-                       MirrorSocket *sockets, MirrorProbe *probes) {
+                       MirrorSocket *sockets, MirrorProbe *probes, MirrorAnswer *answers) {
         for (const JsonValue *v = first(row, "reasons"); v; v = v->next)
                 *reasons++ = (MirrorReason){ .code = take_text(b, v, "code"),
                                              .text = take_text(b, v, "text"),
@@ -58,14 +84,21 @@ static void read_lists(Block *b, const JsonValue *row, MirrorReason *reasons, Mi
                                              .listener_unit = take_text(b, v, "listener_unit"),
                                              .listener_pid = number(v, "listener_pid"),
                                              .backlog = number(v, "backlog") };
-        for (const JsonValue *v = first(row, "probes"); v; v = v->next)
+        for (const JsonValue *v = first(row, "probes"); v; v = v->next) {
+                const MirrorAnswer *recent = answers;
+
                 *probes++ = (MirrorProbe){ .name = take_text(b, v, "name"),
                                            .state = take_text(b, v, "state"),
                                            .last_error = take_text(b, v, "last_error"),
                                            .failures = number(v, "failures"),
                                            .last_status = number(v, "last_status"),
                                            .latency_usec = number(v, "latency_usec"),
-                                           .checked_usec = number(v, "checked_usec") };
+                                           .checked_usec = number(v, "checked_usec"),
+                                           .p50_usec = number(v, "p50_usec"),
+                                           .p99_usec = number(v, "p99_usec"),
+                                           .recent = recent,
+                                           .n_recent = read_recent(v, &answers) };
+        }
 }
 
 static void read_service(Block *b, const JsonValue *row) {
@@ -87,13 +120,14 @@ static void read_service(Block *b, const JsonValue *row) {
 int mirror_row_read(const JsonValue *row, MirrorService **ret) {
         const JsonValue *name = json_member(row, "name");
         size_t n_reasons = count(row, "reasons"), n_actions = count(row, "actions"), n_sockets = count(row, "sockets"),
-               n_probes = count(row, "probes");
+               n_probes = count(row, "probes"), n_recent = count_recent(row);
         size_t n = sizeof(MirrorService) + n_reasons * sizeof(MirrorReason) + n_actions * sizeof(MirrorAction) +
-                   n_sockets * sizeof(MirrorSocket) + n_probes * sizeof(MirrorProbe);
+                   n_sockets * sizeof(MirrorSocket) + n_probes * sizeof(MirrorProbe) + n_recent * sizeof(MirrorAnswer);
         MirrorReason *reasons;
         MirrorAction *actions;
         MirrorSocket *sockets;
         MirrorProbe *probes;
+        MirrorAnswer *answers;
         Block b;
 
         if (!name || name->kind != JSON_KIND_STRING)
@@ -106,7 +140,8 @@ int mirror_row_read(const JsonValue *row, MirrorService **ret) {
         actions = (MirrorAction *) (reasons + n_reasons);
         sockets = (MirrorSocket *) (actions + n_actions);
         probes = (MirrorProbe *) (sockets + n_sockets);
-        b.strings = (char *) (probes + n_probes);
+        answers = (MirrorAnswer *) (probes + n_probes);
+        b.strings = (char *) (answers + n_recent);
         *b.service = (MirrorService){ .n_reasons = n_reasons,
                                       .reasons = reasons,
                                       .n_actions = n_actions,
@@ -116,7 +151,7 @@ int mirror_row_read(const JsonValue *row, MirrorService **ret) {
                                       .n_probes = n_probes,
                                       .probes = probes };
         read_service(&b, row);
-        read_lists(&b, row, reasons, actions, sockets, probes);
+        read_lists(&b, row, reasons, actions, sockets, probes, answers);
         *ret = b.service;
         return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/outcome.h"
+#include "boundary/hero_proc_client.h"
 #include "gateway/mirror_row.h"
 
 #define ASK_TIMEOUT_USEC (10 * USEC_PER_SEC)
@@ -222,6 +223,7 @@ static int ask_for_rows(ServiceMirror *m) {
         HeroProcQuestion q = { .member = "GetStatus",
                                .signature = "ast",
                                .texts = names,
+                               .flags = HERO_PROC_FLAG_RECENT,
                                .timeout_usec = ASK_TIMEOUT_USEC,
                                .is_prompt = true };
 
@@ -283,6 +285,14 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata) {
         if (r < 0)
                 want_refresh(m, RETRY_USEC);
         return 0;
+}
+
+void service_mirror_refresh(ServiceMirror *m) {
+        if (m->n_watchers > 0)
+                return; /* it is done all the time */
+        for (size_t i = 0; i < m->n; i++)
+                m->entries[i].dirty = true;
+        want_refresh(m, 0);
 }
 
 static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -26,11 +26,18 @@ typedef struct MirrorSocket {
         uint64_t listener_pid, backlog;
 } MirrorSocket;
 
+typedef struct MirrorAnswer {
+        uint32_t latency_usec;
+        uint8_t outcome; /* ProbeOutcome */
+} MirrorAnswer;
+
 /* Its numbers are those of the last time that the service was asked for: no signal comes for each answer of a probe.
  * See service_mirror_set_watched(). */
 typedef struct MirrorProbe {
         const char *name, *state, *last_error;
-        uint64_t failures, last_status, latency_usec, checked_usec;
+        uint64_t failures, last_status, latency_usec, checked_usec, p50_usec, p99_usec;
+        const MirrorAnswer *recent; /* the last answers, the oldest first */
+        size_t n_recent;
 } MirrorProbe;
 
 /* One service as the server described it: the fields of `hero_proc --json status`. Strings are never NULL. Valid until
@@ -96,3 +103,5 @@ uint64_t service_mirror_removal(const ServiceMirror *m);
 /* While somebody looks, each service is asked for every two seconds, so that the numbers of probes move. Counted: each
  * true needs its false. */
 void service_mirror_set_watched(ServiceMirror *m, bool watched);
+/* Somebody looks once, and may look again: each service is asked for now. */
+void service_mirror_refresh(ServiceMirror *m);
