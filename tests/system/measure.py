@@ -21,6 +21,7 @@ from crowd import apply_crowd, crowd, hanging, punctuality, server_costs  # noqa
 from detection import deaths_and_vanishings, handler_deaths, percentile, prepare_handlers  # noqa: E402
 from house import set_fault  # noqa: E402
 from run import Installation  # noqa: E402
+from test_gateway_cost import SERVICES, prepare as prepare_gateway, rate  # noqa: E402
 
 
 def milliseconds(seconds: float) -> str:
@@ -66,7 +67,22 @@ def measure_detection(box: Box, options: argparse.Namespace) -> bool:
     return ok
 
 
-MEASUREMENTS = {"punctuality": measure_punctuality, "detection": measure_detection}
+def measure_gateway(box: Box, _: argparse.Namespace) -> bool:
+    """A status over HTTP costs next to nothing, and so does knowing 300 services."""
+    prepare_gateway(box)
+    ok = True
+    for method in ("service.status", "service.status_full", "service.list"):
+        for kept in (True, False):
+            seen = rate(box, method, n=20000 if method == "service.status" else 2000, kept=kept)
+            print(f"{method}, {'one connection' if kept else 'a connection each'}: {seen['seen']:.0f} a second seen by one "
+                  f"client, {seen['a_core']:.0f} by one core of the gateway's", flush=True)
+            ok = ok and (seen["seen"] > 2000 or method != "service.status")
+    used = box.agent.call("footprint", box.main_pid("hero_proc-gateway.service"))
+    print(f"with {SERVICES} services: RssAnon {used['rss']} KiB, {used['fds']} descriptors", flush=True)
+    return ok and used["rss"] <= 8 * 1024
+
+
+MEASUREMENTS = {"punctuality": measure_punctuality, "detection": measure_detection, "gateway": measure_gateway}
 
 
 def main() -> int:

@@ -61,3 +61,31 @@ def test_a_user_has_a_gateway_of_his_own(box):
                  "the user's gateway answers")
     done = box.run(["/usr/libexec/hero_proc/hero_proc_gateway"], check=False)
     assert done.returncode == 1 and "must not run as root" in done.stderr
+
+
+def give_it_tcp(box, address):
+    box.write_file("/etc/systemd/system/hero_proc-gateway.socket.d/tcp.conf", f"[Socket]\nListenStream={address}\n")
+    box.systemctl("daemon-reload")
+    box.systemctl("stop", GATEWAY_UNIT, "hero_proc-gateway.socket")
+    box.systemctl("reset-failed", GATEWAY_UNIT, check=False)
+    box.systemctl("start", "hero_proc-gateway.socket")
+
+
+def test_a_drop_in_gives_browsers_a_port_that_only_looks(box):
+    give_it_tcp(box, "127.0.0.1:9987")
+    box.wait_for(lambda: box.http(9987, "/health")[0] == 200, 10, "the port answers")
+    assert box.http(9987, "/rpc", "POST", "{}")[0] == 404, "it is the face for people"
+    status, text = box.agent.call("http_request", 9987, "/health", "GET", None, {"Host": "evil.example"})
+    assert status == 403 and "Host" in text
+    assert box.http(f"{FOLDER}/rpc.sock", "/health")[0] == 200
+
+
+def test_a_port_that_others_can_reach_is_refused(box):
+    give_it_tcp(box, "0.0.0.0:9987")
+    assert box.http(9987, "/health", timeout=2)[0] is None
+    box.wait_for(lambda: "a TCP socket that others can reach" in box.journal(GATEWAY_UNIT), 10, "it says why")
+    box.run(["rm", "/etc/systemd/system/hero_proc-gateway.socket.d/tcp.conf"])
+    box.systemctl("daemon-reload")
+    box.systemctl("stop", GATEWAY_UNIT, "hero_proc-gateway.socket")
+    box.systemctl("start", "hero_proc-gateway.socket")
+    box.wait_for(lambda: is_well(box), 10, "without it all is well again")
