@@ -6,3 +6,8 @@ cd "$(dirname "$0")/.." || exit 2
 command -v clang-format-14 >/dev/null || exit 0
 git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format-14 --dry-run -Werror 2>&1 | grep -E 'error:' | head -n 20 >&2
 git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format-14 --dry-run -Werror >/dev/null 2>&1
+
+# What a merge left behind is nobody's source.
+if git grep -nE '^(<<<<<<<|>>>>>>>)( |$)' -- ':!LICENSE'; then
+        exit 1
+fi
