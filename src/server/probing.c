@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/port_network.h"
 #include "server/records.h"
 #include "server/supervisor.h"
 
@@ -64,7 +65,17 @@ static bool is_starting(const ServiceProbe *p) {
         return clock_monotonic_usec() < owner_deadline_usec(p);
 }
 
+/* In a network of its own 127.0.0.1 is another one, and whoever answers on ours is not the service. */
+static bool is_out_of_reach(const ServiceProbe *p) {
+        return p->definition->port > 0 && port_network_is_private(last_to_start(p));
+}
+
 static void probe_now(ServiceProbe *p) {
+        if (is_out_of_reach(p)) {
+                (void) snprintf(p->not_asked, sizeof p->not_asked, "out of reach, in a network of its own");
+                p->n_not_asked_since_asked = TRIES_MAX;
+                return;
+        }
         (void) probe_start(p->probe, NULL); /* -EALREADY: its answer is on the way */
 }
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 from box import SERVER_UNIT
 from herodemo import probe, reasons, service, set_faults, socket_path, status
 
@@ -109,3 +111,26 @@ def test_a_server_that_was_stopped_for_seconds_calls_no_healthy_service_failed_o
     assert box.main_pid(SERVER_UNIT) == server
     assert all(status(box, name)["probes"][0]["checked_usec"] > before[name] for name in names)
     box.hero("remove", *names)
+
+
+def asks_inside(box, pid: int, port: int) -> str:
+    """What the port answers in the network of that process; "" where nobody listens there."""
+    script = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/api/files', timeout=2).status)"
+    return box.run(["nsenter", "-t", str(pid), "-n", "/usr/bin/python3", "-c", script], check=False).stdout.strip()
+
+
+def test_a_port_in_a_network_of_the_services_own_is_unknown_and_neither_dead_nor_somebody_elses(box):
+    """A stranger on the same port of the machine's own network answers all the while."""
+    box.apply(service(box, "outside", "--port", "8741", probe=probe("port", port=8741)))
+    box.wait_state("outside", "running", 10)
+    box.write_file("/tmp/private.json", json.dumps(service(
+        box, "private", "--port", "8741", sockets=(), start_timeout_ms=2000, probe=probe("port", port=8741),
+        systemd={"PrivateNetwork": True})))
+    seen = box.agent.call(all_changes, "run", ["hero_proc", "-q", "apply", "/tmp/private.json"], {"private": "unknown"}, 20)
+    assert [new for name, _, new, _ in seen if name == "private"] == ["starting", "unknown"], seen
+    assert asks_inside(box, box.main_pid("hero-private.service"), 8741) == "200" == str(box.http(8741, "/api/files")[0])
+    assert reasons(box, "private") == [("stale", "port", "port: not answered yet (out of reach, in a network of its own)")]
+    evidence = box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "ProbeService", "st",
+                              "private", 0)[0]
+    assert {found["name"]: found["state"] for found in json.loads(evidence)["probes"]} == {"port": "none"}
+    box.hero("remove", "private", "outside")
