@@ -13,6 +13,12 @@ static bool has_ended(int pidfd) {
         return poll(&p, 1, 0) != 0;
 }
 
+bool process_has_died(pid_t pid) {
+        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
+
+        return pidfd < 0 ? errno == ESRCH : has_ended(pidfd);
+}
+
 int process_hold(const SocketHolder *holder) {
         _cleanup_close_ int pidfd = pidfd_open(holder->pid, 0);
 

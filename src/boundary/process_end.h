@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Ending a process that is not ours, and no other one: it is held by a descriptor from before it was looked at until it
- * is gone, so that its number cannot come to mean somebody else meanwhile. */
+/* The end of processes. One that is not ours is ended, and no other: it is held by a descriptor from before it was
+ * looked at until it is gone, so that its number cannot come to mean somebody else meanwhile. */
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "boundary/socket_holders.h"
+
+/* Whether it has ended, be it that nobody has asked for its end yet. */
+bool process_has_died(pid_t pid);
 
 /* A pidfd of the process that has this socket open, made sure of by looking again when it was held: to be closed;
  * readable once the process has ended. -ESRCH: it has not, any more. */

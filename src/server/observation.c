@@ -131,7 +131,7 @@ static SocketEvidence evidence_in_doubt(const Service *s) {
 }
 
 /* What was seen, but for what may be over in a moment. */
-static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_usec, uint64_t doubted_usec,
+static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_usec, uint64_t doubt_until_usec,
                                        SocketEvidence in_doubt, uint64_t now_usec, uint64_t *recheck) {
         static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
                 [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
@@ -153,21 +153,18 @@ static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_us
                                 *recheck = patience_usec;
                 }
         }
-        if (doubted_usec > 0 && seen != SOCKET_EVIDENCE_ALIVE) {
-                uint64_t settled_usec = usec_add(doubted_usec, SOCKETS_DOUBT_USEC);
-
-                if (now_usec < settled_usec) {
-                        seen = in_doubt;
-                        if (settled_usec < *recheck)
-                                *recheck = settled_usec;
-                }
+        if (now_usec < doubt_until_usec && seen != SOCKET_EVIDENCE_ALIVE) {
+                seen = in_doubt;
+                if (doubt_until_usec < *recheck)
+                        *recheck = doubt_until_usec;
         }
         return seen;
 }
 
 static SocketObservation observe_socket(const Service *s, size_t index, uint64_t now_usec, uint64_t *recheck) {
         const ServiceSocket *socket = &s->sockets[index];
-        SocketEvidence seen = settled_evidence(socket->seen.state, socket->full_since_usec, socket->doubted_usec,
+        uint64_t doubt_until_usec = socket->doubted_usec > 0 ? usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC) : 0;
+        SocketEvidence seen = settled_evidence(socket->seen.state, socket->full_since_usec, doubt_until_usec,
                                                evidence_in_doubt(s), now_usec, recheck);
 
         return (SocketObservation){
@@ -182,7 +179,7 @@ static SocketObservation observe_port(const Service *s, size_t index, uint64_t n
         const ServicePort *port = &s->ports[index];
 
         return (SocketObservation){
-                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubted_usec,
+                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubt_until_usec,
                                              evidence_in_doubt(s), now_usec, recheck),
                 .action = port->definition->action,
                 .seen_alive = port->seen_alive,

@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "boundary/process_end.h"
 #include "server/port_network.h"
 #include "server/port_sighting.h"
 #include "server/probing.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 /* As the sweep of the unix sockets: often enough for what is promised, and at most a hundredth of a core. */
@@ -18,6 +20,8 @@
 #define SWEEP_COST_FACTOR 100u
 /* So that both sweeps wake the server together. */
 #define SWEEP_ACCURACY_USEC (10 * USEC_PER_MSEC)
+/* How long systemd may take to tell of a process that has died. */
+#define DEATH_PATIENCE_USEC (1 * USEC_PER_SEC)
 
 struct Ports {
         Supervisor *supervisor;
@@ -95,18 +99,22 @@ static void on_doubt_answered(void *userdata, int r, const char *job_result, con
         (void) text;
         for (size_t i = 0; i < s->definition->n_ports; i++)
                 if (s->ports[i].definition->action == (int) (a - s->actions))
-                        s->ports[i].doubted_usec = 0;
+                        s->ports[i].doubt_until_usec = 0;
         supervisor_mark(s);
 }
 
-/* See SOCKETS_DOUBT_USEC. */
+/* It went bad while its process counts as up, so that may be the first sign of a stop or a death. Of a death that has
+ * happened systemd will tell; else it is asked whether it knows of a stop (see SOCKETS_DOUBT_USEC). */
 static void doubt(Service *s, ServicePort *port) {
         Action *a = &s->actions[port->definition->action];
+        uint64_t now_usec = clock_monotonic_usec();
 
         if (a->facts.active != UNIT_ACTIVE || a->task_issued)
                 return;
-        if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
-                port->doubted_usec = clock_monotonic_usec();
+        if (a->facts.main_pid > 0 && process_has_died((pid_t) a->facts.main_pid))
+                port->doubt_until_usec = now_usec + DEATH_PATIENCE_USEC;
+        else if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
+                port->doubt_until_usec = now_usec + SOCKETS_DOUBT_USEC;
 }
 
 static void remember_listener(ServicePort *port, const PortSighting *seen) {
@@ -133,7 +141,7 @@ static bool sight(Ports *k, Service *s, ServicePort *port) {
         else if (port->full_since_usec == 0)
                 port->full_since_usec = clock_monotonic_usec();
         if (is_good(seen.state))
-                port->doubted_usec = 0;
+                port->doubt_until_usec = 0;
         else if (is_good(port->state))
                 doubt(s, port);
         port->state = seen.state;
@@ -181,11 +189,10 @@ bool ports_look(Ports *k, Service *service) {
 
 static bool is_listening(void *userdata, uint32_t socket) {
         const Ports *k = userdata;
-        const PortNetwork *network;
 
-        LIST_FOREACH(network, &k->networks, entry)
-        if (network->table && port_table_has_socket(network->table, socket))
-                return true;
+        for (const PortNetwork *n = LIST_FIRST(&k->networks); n; n = LIST_NEXT(n, entry))
+                if (n->table && port_table_has_socket(n->table, socket))
+                        return true;
         return port_table_has_socket(k->table, socket);
 }
 
@@ -213,17 +220,27 @@ static void follow_next_network(Ports *k) {
         k->to_sweep = true;
 }
 
+static void refresh_all(Ports *k) {
+        refresh(k, k->table);
+        for (const PortNetwork *n = LIST_FIRST(&k->networks); n; n = LIST_NEXT(n, entry))
+                if (n->table)
+                        refresh(k, n->table);
+}
+
+void ports_catch_up(Ports *k) {
+        if (k->n_followed == 0)
+                return;
+        refresh_all(k);
+        sweep_all(k);
+}
+
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         Ports *k = userdata;
         /* Our own time and not the world's: on a busy machine a sweep that had to wait would make us look away. */
         uint64_t before_usec = clock_now_usec(CLOCK_THREAD_CPUTIME_ID), cost_usec;
-        const PortNetwork *network;
 
         (void) usec;
-        refresh(k, k->table);
-        LIST_FOREACH(network, &k->networks, entry)
-        if (network->table)
-                refresh(k, network->table);
+        refresh_all(k);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
         follow_next_network(k);
         if (port_owners_recheck_one(k->owners) || k->to_sweep)

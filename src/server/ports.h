@@ -19,6 +19,9 @@ void ports_follow(Ports *k);
 /* Looks at the service's ports on the spot. True when anything changed. */
 bool ports_look(Ports *k, Service *service);
 
+/* Looks at all of them now. */
+void ports_catch_up(Ports *k);
+
 /* The sockets that keep the port from the service: those of others, and those whose owner is not known yet. Writes at
  * most n_max of their inodes, and returns how many. */
 size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max);

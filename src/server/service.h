@@ -71,7 +71,7 @@ typedef struct ServicePort {
         SocketState state;
         uint32_t backlog;
         bool seen_alive;                            /* in this invocation */
-        uint64_t doubted_usec;                      /* monotonic: as with sockets */
+        uint64_t doubt_until_usec;                  /* monotonic: until then it counts as before; 0: no doubt */
         uint64_t full_since_usec;                   /* monotonic; 0: its queue has room */
         uint32_t listener;                          /* the socket that speaks for it; 0: none */
         uint32_t listener_pid;                      /* 0: not known */

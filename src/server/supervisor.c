@@ -235,8 +235,7 @@ void supervisor_mark(Service *service) {
 
 void supervisor_catch_up(Supervisor *s) {
         if (sockets_catch_up(s->sockets))
-                for (size_t i = 0; i < s->n_services; i++)
-                        (void) ports_look(s->ports, s->services[i]);
+                ports_catch_up(s->ports);
         if (sockets_are_late(s->sockets))
                 evaluate_dirty(s);
 }
