@@ -107,6 +107,9 @@ TMPFILES_DIR ?= $(call asked,systemd,tmpfilesdir,/usr/lib/tmpfiles.d)
 CATALOG_DIR ?= $(call asked,systemd,catalogdir,/usr/lib/systemd/catalog)
 DBUS_DIR ?= $(call asked,dbus-1,datadir,$(datadir))/dbus-1
 POLKIT_ACTION_DIR ?= $(call asked,polkit-gobject-1,actiondir,$(datadir)/polkit-1/actions)
+BASH_COMPLETION_DIR ?= $(call asked,bash-completion,completionsdir,$(datadir)/bash-completion/completions)
+ZSH_COMPLETION_DIR ?= $(datadir)/zsh/vendor-completions
+FISH_COMPLETION_DIR ?= $(call asked,fish,completionsdir,$(datadir)/fish/vendor_completions.d)
 docdir = $(datadir)/doc/hero_proc
 
 # What is filled in at installing, since folders may be named then.
@@ -140,6 +143,9 @@ INSTALLED = $(foreach program,hero_proc hero_proc_notify,755:$(BUILD)/$(program)
 	644:$(FILLED)/user/org.hero.Proc1.service:$(DBUS_DIR)/services/org.hero.Proc1.service \
 	$(foreach file,$(wildcard units/org.hero.Proc1.*.xml),644:$(file):$(DBUS_DIR)/interfaces/$(notdir $(file))) \
 	644:units/org.hero.Proc1.policy:$(POLKIT_ACTION_DIR)/org.hero.Proc1.policy \
+	644:completion/hero_proc.bash:$(BASH_COMPLETION_DIR)/hero_proc \
+	644:completion/_hero_proc:$(ZSH_COMPLETION_DIR)/_hero_proc \
+	644:completion/hero_proc.fish:$(FISH_COMPLETION_DIR)/hero_proc.fish \
 	$(foreach file,$(wildcard examples/*),644:$(file):$(docdir)/examples/$(notdir $(file))) \
 	$(foreach page,$(wildcard man/*.[1-8]),644:$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/outcome.h"
+#include "cli/completion.h"
 #include "cli/session.h"
 
 static int run(const CommandLine *line) {
@@ -25,6 +26,12 @@ static int run(const CommandLine *line) {
 int main(int argc, char **argv) {
         CommandLine line;
         int r;
+
+        /* Only the shells' files for completion say this. */
+        if (argc > 2 && strcmp(argv[1], "--complete") == 0 && strcmp(argv[2], "--") == 0) {
+                completion_run(stdout, argv + 3, (size_t) argc - 3);
+                return EX_DONE;
+        }
 
         /* Characters only: numbers and sorting are the same everywhere. */
         (void) setlocale(LC_CTYPE, "");

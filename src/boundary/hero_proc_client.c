@@ -160,6 +160,58 @@ int hero_proc_client_list_names(HeroProcConnection *c, char ***ret, char **reter
         return r < 0 ? fail_with_bad_reply(r, reterr_message) : 0;
 }
 
+void service_brief_free_list(ServiceBrief *list, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                free(list[i].name);
+                free(list[i].state);
+        }
+        free(list);
+}
+
+static int read_briefs(sd_bus_message *reply, ServiceBrief **list, size_t *n) {
+        const char *name, *state;
+        int r = sd_bus_message_enter_container(reply, 'a', "(sssso)");
+
+        while (r >= 0) {
+                ServiceBrief *grown;
+
+                r = sd_bus_message_read(reply, "(sssso)", &name, &state, NULL, NULL, NULL);
+                if (r <= 0)
+                        return r;
+                grown = reallocarray(*list, *n + 1, sizeof *grown);
+                if (!grown)
+                        return -ENOMEM;
+                *list = grown;
+                grown[*n] = (ServiceBrief){ strdup(name), strdup(state) };
+                (*n)++;
+                r = grown[*n - 1].name && grown[*n - 1].state ? 0 : -ENOMEM;
+        }
+        return r;
+}
+
+int hero_proc_client_peek(HeroProcConnection *c, uint64_t timeout_usec, ServiceBrief **ret, size_t *ret_n) {
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+        _cleanup_free_ char *message = NULL;
+        ServiceBrief *list = NULL;
+        size_t n = 0;
+        int r;
+
+        r = hero_proc_connection_new_call(c, "ListServices", &call);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
+                r = hero_proc_connection_call(c, call, timeout_usec, &reply, &message);
+        if (r == 0)
+                r = read_briefs(reply, &list, &n);
+        if (r != 0) {
+                service_brief_free_list(list, n);
+                return r;
+        }
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
 /* Changes of the whole */
 
 void service_results_done(ServiceResults *results) {

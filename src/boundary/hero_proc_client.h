@@ -36,6 +36,15 @@ int hero_proc_client_dump(HeroProcConnection *c, uint64_t timeout_usec, char **r
 /* NULL-terminated, to be freed with hero_proc_client_free_names(). */
 int hero_proc_client_list_names(HeroProcConnection *c, char ***ret, char **reterr_message);
 char **hero_proc_client_free_names(char **names);
+
+typedef struct ServiceBrief {
+        char *name, *state;
+} ServiceBrief;
+
+/* Names and states for somebody who would rather have none than wait: a server that is away is not started, and one
+ * that does not answer in time is left alone. 0, an Outcome or a negative errno, without a text. */
+int hero_proc_client_peek(HeroProcConnection *c, uint64_t timeout_usec, ServiceBrief **ret, size_t *ret_n);
+void service_brief_free_list(ServiceBrief *list, size_t n);
 DEFINE_CLEANUP(char **, hero_proc_client_free_names)
 
 /* What was done to one service. */

@@ -8,92 +8,26 @@
 
 #include "base/clock.h"
 #include "cli/nearest_name.h"
+#include "cli/option_table.h"
 #include "cli/time_text.h"
 
 enum {
         VERBS_MAX = 64,
 };
 
-enum {
-        /* Beyond the letters. */
-        OPTION_SYSTEM = 0x100,
-        OPTION_USER,
-        OPTION_JSON,
-        OPTION_NO_PAGER,
-        OPTION_NO_LEGEND,
-        OPTION_NO_BLOCK,
-        OPTION_NO_COLOR,
-        OPTION_NO_ASK_PASSWORD,
-        OPTION_TIMEOUT,
-        OPTION_FOR,
-        OPTION_DRY_RUN,
-        OPTION_FORCE,
-        OPTION_PRUNE,
-        OPTION_SOCKET_DIR,
-        OPTION_VERSION,
-        OPTION_HELP,
-};
+static const char exit_codes_help[] =
+        "\nExit codes: 0 done, 1 failed or timed out, 2 usage, 4 no such service,\n"
+        "65 invalid definition, 69 server unreachable, 77 not authorised.\n"
+        "Of status: 0 running, 3 not running, 4 no such service, 5 degraded, 6 unknown.\n";
 
-static const struct option long_options[] = {
-        { "system", no_argument, NULL, OPTION_SYSTEM },
-        { "user", no_argument, NULL, OPTION_USER },
-        { "host", required_argument, NULL, 'H' },
-        { "machine", required_argument, NULL, 'M' },
-        { "json", optional_argument, NULL, OPTION_JSON },
-        { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
-        { "no-legend", no_argument, NULL, OPTION_NO_LEGEND },
-        { "quiet", no_argument, NULL, 'q' },
-        { "no-block", no_argument, NULL, OPTION_NO_BLOCK },
-        { "no-color", no_argument, NULL, OPTION_NO_COLOR },
-        { "no-ask-password", no_argument, NULL, OPTION_NO_ASK_PASSWORD },
-        { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-        { "for", required_argument, NULL, OPTION_FOR },
-        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-        { "force", no_argument, NULL, OPTION_FORCE },
-        { "prune", no_argument, NULL, OPTION_PRUNE },
-        { "socket-dir", required_argument, NULL, OPTION_SOCKET_DIR },
-        { "follow", no_argument, NULL, 'f' },
-        { "lines", required_argument, NULL, 'n' },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, OPTION_HELP },
-        { 0 },
-};
+static void print_option(FILE *out, const Option *o) {
+        char letter[] = "  ", name[64];
 
-/* What of the verb's own options was given, and by which word to complain. */
-static const struct {
-        unsigned option;
-        const char *name;
-} verb_options[] = {
-        { VERB_TAKES_JSON, "--json" },       { VERB_TAKES_TIMEOUT, "--timeout" }, { VERB_TAKES_NO_BLOCK, "--no-block" },
-        { VERB_TAKES_DRY_RUN, "--dry-run" }, { VERB_TAKES_FORCE, "--force" },     { VERB_TAKES_PRUNE, "--prune" },
-        { VERB_TAKES_FOR, "--for" },         { VERB_TAKES_FOLLOW, "-f" },         { VERB_TAKES_LINES, "-n" },
-};
-
-static const char options_help[] = "\nOptions:\n"
-                                   "     --system           The system's services (default)\n"
-                                   "     --user             The services of the calling user\n"
-                                   "  -H --host=[USER@]HOST On another machine, by ssh\n"
-                                   "  -M --machine=NAME     In a local container\n"
-                                   "     --json=MODE        JSON instead of text: short, pretty or off\n"
-                                   "     --timeout=SECONDS  How long to wait (changes: 10min; wait: for ever)\n"
-                                   "     --no-block         Ask for it and do not wait until it is done\n"
-                                   "     --for=STATE,...    wait: for any of these, or removed (default: running)\n"
-                                   "     --dry-run          Show what would be done, and do nothing\n"
-                                   "     --force            reset-failed: restart healthy services too\n"
-                                   "     --prune            apply: remove the services that are not in the files\n"
-                                   "  -f --follow           logs: go on showing new lines\n"
-                                   "  -n --lines=N          logs, status: how many lines of the journal\n"
-                                   "     --socket-dir=PATH  check: where relative sockets would be\n"
-                                   "     --no-legend        No headings and no summary\n"
-                                   "  -q --quiet            Print less\n"
-                                   "     --no-color         No colours\n"
-                                   "     --no-pager         Accepted; only journalctl has a pager here\n"
-                                   "     --no-ask-password  Fail rather than ask for a password\n"
-                                   "     --version          Show the version\n"
-                                   "     --help             Show this help\n"
-                                   "\nExit codes: 0 done, 1 failed or timed out, 2 usage, 4 no such service,\n"
-                                   "65 invalid definition, 69 server unreachable, 77 not authorised.\n"
-                                   "Of status: 0 running, 3 not running, 4 no such service, 5 degraded, 6 unknown.\n";
+        if (o->id < 0x100)
+                (void) snprintf(letter, sizeof letter, "-%c", o->id);
+        (void) snprintf(name, sizeof name, "%s%s%s", o->name, *o->argument_name ? "=" : "", o->argument_name);
+        fprintf(out, "  %-2s --%-16s %s\n", letter, name, o->help);
+}
 
 static void print_help(FILE *out) {
         fputs("hero_proc [OPTIONS] [service] VERB [ARGUMENT...]\n\n"
@@ -102,7 +36,10 @@ static void print_help(FILE *out) {
               out);
         for (const Verb *v = verb_table; v->name; v++)
                 fprintf(out, "  %-12s %-14s %s\n", v->name, v->arguments, v->summary);
-        fputs(options_help, out);
+        fputs("\nOptions:\n", out);
+        for (const Option *o = option_table; o->name; o++)
+                print_option(out, o);
+        fputs(exit_codes_help, out);
 }
 
 static int complain(FILE *err, const char *format, ...) _printf_(2, 3);
@@ -260,9 +197,25 @@ static int take_verb_flag(int c, CommandLine *line, unsigned *given) {
         }
 }
 
+/* The table in the form that getopt_long() wants. */
+static void list_options(struct option ret[OPTIONS_MAX + 1]) {
+        static const int arguments[] = {
+                [OPTION_ALONE] = no_argument,
+                [OPTION_WITH_ARGUMENT] = required_argument,
+                [OPTION_WITH_OR_WITHOUT] = optional_argument,
+        };
+        size_t n = 0;
+
+        for (const Option *o = option_table; o->name && n < OPTIONS_MAX; o++)
+                ret[n++] = (struct option){ o->name, arguments[o->argument], NULL, o->id };
+        ret[n] = (struct option){ 0 };
+}
+
 static int parse_options(int argc, char **argv, FILE *out, FILE *err, CommandLine *line, unsigned *given) {
+        struct option long_options[OPTIONS_MAX + 1];
         int c, r;
 
+        list_options(long_options);
         optind = 0; /* a fresh start, in GNU's way */
         opterr = 0;
         while ((c = getopt_long(argc, argv, ":H:M:qfn:", long_options, NULL)) >= 0) {
@@ -310,9 +263,9 @@ static int check_verb(FILE *err, const CommandLine *line, unsigned given) {
         if (n < v->n_args_min || (v->n_args_max != VERB_ANY_NUMBER && n > v->n_args_max))
                 return complain(err, "too %s arguments; usage: hero_proc %s %s", n < v->n_args_min ? "few" : "many",
                                 v->name, v->arguments);
-        for (size_t i = 0; i < ELEMENTSOF(verb_options); i++)
-                if (given & ~v->options & verb_options[i].option)
-                        return complain(err, "%s has no meaning with %s", verb_options[i].name, v->name);
+        for (const Option *o = option_table; o->name; o++)
+                if (given & ~v->options & o->verb_option)
+                        return complain(err, "--%s has no meaning with %s", o->name, v->name);
         if (line->target.host && (line->target.machine || line->target.is_user))
                 return complain(err, "--host cannot be combined with --machine or --user");
         return 0;
