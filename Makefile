@@ -187,6 +187,10 @@ check-asan:  ## unit tests under address and undefined behaviour sanitizers
 check-system: all tests  ## system tests only, on a private systemd (as root)
 	tools/check system
 
+.PHONY: installcheck
+installcheck: all tests  ## whether what is installed works on a machine that has never seen it (as root)
+	tests/system/run.py -k 'test_install.py*'
+
 .PHONY: measure
 measure: all tests  ## print the figures that are promised, at full size (as root; minutes)
 	tests/system/measure.py

@@ -373,7 +373,6 @@ def flood(n_calls, text_bytes):
 
 
 def test_questions_without_end_meet_a_limit_and_leave_nothing_behind(box):
-    box.agent.call("footprint", box.main_pid(SERVER_UNIT))
     server = box.main_pid(SERVER_UNIT)
     before, own = everything(box), box.agent.call("footprint", server)
     pid = hang_polkit(box)
@@ -385,7 +384,8 @@ def test_questions_without_end_meet_a_limit_and_leave_nothing_behind(box):
     box.run(["kill", "-CONT", str(pid)])
     assert everything(box) == before
     now = box.agent.call("footprint", server)
-    assert now["fds"] == own["fds"] and now["rss"] < own["rss"] + 4096, (own, now)
+    assert now["fds"] == own["fds"], (own, now)
+    assert now["rss"] < own["rss"] + 4096 or "asan" in box.build.name, (own, now)  # it keeps what is freed for a while
 
 
 # -- a terminal --

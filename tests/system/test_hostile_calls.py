@@ -32,7 +32,9 @@ def attack(box, user, *options):
                               timeout=300).stdout)
     assert everything(box) == before
     now = box.agent.call("footprint", server)
-    assert now["fds"] == own["fds"] and now["rss"] < own["rss"] + RSS_GROWTH_LIMIT_KB, (own, now)
+    # A sanitizer keeps what is freed for a while.
+    assert now["fds"] == own["fds"], (own, now)
+    assert now["rss"] < own["rss"] + RSS_GROWTH_LIMIT_KB or "asan" in box.build.name, (own, now)
     assert sum(said["answers"].values()) > 1000, said
     assert not {error for error in said["answers"] if "NoReply" in error or "Disconnected" in error}, said
     return said
