@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -67,7 +68,7 @@ static int run(const GatewayOptions *options) {
                 r = gateway_new(event, options, &gateway, &message);
         if (r < 0) {
                 log_error("cannot start: %s", message ? message : strerror(-r));
-                return EXIT_FAILURE;
+                return message ? EX_CONFIG : EXIT_FAILURE; /* trying again would not help */
         }
         r = sd_event_loop(event);
         if (r < 0)
