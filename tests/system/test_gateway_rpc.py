@@ -147,6 +147,24 @@ def test_what_is_told_is_what_systemd_says(box):
     assert gateway.result(box, "service.why", {"name": "bad"})["reasons"][0]["code"] == "exec-failed"
 
 
+def test_a_process_that_systemctl_replaced_is_told_as_the_new_one(box):
+    for _ in range(10):
+        box.systemctl("restart", "hero-idle.service")
+        pid = box.main_pid("hero-idle.service")
+        box.wait_for(lambda: gateway.result(box, "service.status", ["idle"])["actions"][0]["main_pid"] == pid, 5,
+                     "the new process is told")
+
+
+def test_a_process_that_was_replaced_while_nobody_looked_is_told_as_the_new_one(box):
+    server = str(box.main_pid("hero_proc.service"))
+    box.run(["kill", "-STOP", server])
+    box.systemctl("restart", "hero-idle.service")
+    box.run(["kill", "-CONT", server])
+    pid = box.main_pid("hero-idle.service")
+    box.wait_for(lambda: gateway.call(box, "service.status", ["idle"]).get("result", {}).get(
+        "actions", [{}])[0].get("main_pid") == pid, 15, "the new process is told")
+
+
 def test_start_stop_and_restart_do_it_and_tell_what_was_reached(box):
     first = box.main_pid("hero-idle.service")
     assert gateway.result(box, "service.restart", ["idle"]) == {"name": "idle", "state": "running"}
