@@ -39,6 +39,20 @@ static bool same_as_shown(const Service *s, const ServiceDecision *d) {
                memcmp(s->shown, d->reasons, d->n_reasons * sizeof d->reasons[0]) == 0;
 }
 
+/* Differs where any action is another process or another invocation. */
+static uint64_t lives_of(const Service *s) {
+        uint64_t hash = UINT64_C(14695981039346656037);
+
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const UnitFacts *f = &s->actions[i].facts;
+
+                hash = (hash ^ f->main_pid) * UINT64_C(1099511628211);
+                for (size_t j = 0; j < sizeof f->invocation; j++)
+                        hash = (hash ^ f->invocation[j]) * UINT64_C(1099511628211);
+        }
+        return hash;
+}
+
 static int show(Service *s, const ServiceDecision *d) {
         Reason *reasons = malloc((d->n_reasons + 1) * sizeof *reasons);
 
@@ -85,6 +99,7 @@ static void publish(Service *s, const ServiceDecision *d) {
         if (show(s, d) < 0)
                 return; /* the next event tries again */
         s->shown_rule = d->rule;
+        s->shown_lives = lives_of(s);
         if (old != d->state) {
                 s->shown_state = d->state;
                 if (d->state == SERVICE_FAILED)
@@ -107,7 +122,7 @@ void evaluation_run(Service *s) {
         probing_follow(s);
         now_usec = clock_monotonic_usec();
         d = observation_decide(s, now_usec);
-        if (!same_as_shown(s, &d))
+        if (!same_as_shown(s, &d) || s->shown_lives != lives_of(s))
                 publish(s, &d);
         /* After publishing: what a restart is for stands in the history before the restart itself. */
         healing_usec = healing_follow(s, &d, now_usec);

@@ -154,6 +154,7 @@ struct Service {
 
         ServiceState shown_state;
         DecisionRule shown_rule;
+        uint64_t shown_lives; /* which processes its actions had: one may take another's place between two looks */
         size_t n_shown;
         Reason *shown;
         char *shown_text; /* of the leading reason, "" when none */
