@@ -40,6 +40,8 @@ NO_WAIT = 1
 SETTLED_WITHIN_SECONDS = 60.0
 SYSTEMCTL_SETTLES_SECONDS = 2.0
 WARM_UP_SECONDS = 3.0
+MOVES_WITHIN_SECONDS = 6.0  # what was asked for at once is done by then: a stop and a start, with their timeouts
+OWED_SECONDS = 8.0  # what could not be written is tried again every 5 s
 
 
 class Teller:
@@ -84,6 +86,10 @@ class Client:
 
     def __init__(self) -> None:
         self._bus: Connection | None = None
+
+    def close(self) -> None:
+        if self._bus:
+            self._bus.close()
 
     def call(self, operation: Operation | None, member: str, signature: str, *values: Any,
              timeout: float = 30.0) -> tuple[Any, str]:
@@ -301,7 +307,8 @@ class ServiceChaos:
             self._shadows(self.shapes[name], verb)
 
     def _change(self, member: str, verb: str, shape: ServiceShape, no_wait: bool, **fields: Any) -> None:
-        with Operation(self.teller, shape.name, verb, **fields) as operation:
+        lingers = {"lingers": MOVES_WITHIN_SECONDS} if no_wait else {}
+        with Operation(self.teller, shape.name, verb, **lingers, **fields) as operation:
             self.client().call(operation, member, "st", shape.name, NO_WAIT if no_wait else 0)
             if operation.outcome == "done" and no_wait:
                 operation.answer += " (at once)"
@@ -330,7 +337,8 @@ class ServiceChaos:
             definition = json.loads(standing or json.dumps(shape.definition))
             restarts = change(definition) or standing is None
             text = json.dumps(definition)
-            with Operation(self.teller, shape.name, verb, definition=text, is_restart=restarts) as operation:
+            with Operation(self.teller, shape.name, verb, definition=text, is_restart=restarts,
+                           lingers=MOVES_WITHIN_SECONDS) as operation:
                 self.client().call(operation, "ApplyDefinitions", "ast", [text], 0)
             if operation.outcome != "refused":
                 self.texts[shape.name] = text if operation.outcome == "done" else None
@@ -365,8 +373,8 @@ class ServiceChaos:
             self._pause_for(seconds)
             text = self.texts[shape.name] = json.dumps(shape.definition)
             for _ in range(100):
-                with Operation(self.teller, shape.name, "create", definition=text, wanted="up",
-                               is_restart=True) as operation:
+                with Operation(self.teller, shape.name, "create", definition=text, wanted="up", is_restart=True,
+                               lingers=MOVES_WITHIN_SECONDS) as operation:
                     self.client().call(operation, "ApplyDefinitions", "ast", [text], 0)
                 if operation.outcome == "done":
                     return
@@ -413,42 +421,56 @@ class ServiceChaos:
 class WorldChaos:
     """What is done to the server and to the machine around it; one thing at a time."""
 
-    def __init__(self, teller: Teller, client: Client, stopping: threading.Event, clock_library: Path):
+    def __init__(self, teller: Teller, stopping: threading.Event, clock_library: Path):
         self.teller = teller
         self._clock_library = clock_library
-        self._client = client
         self._stopping = stopping
         self.skipped: list[str] = []
         self.n_kills = 0
-        self.back_after: list[float] = []
-        self._disk_trouble_since = 0.0
+        self.back_after: list[float] = []  # where nothing else went on
+        self._is_disturbed = False
+        self._n_disturbances = 0
+        self._disk_trouble: tuple[float, float] = (0.0, 0.0)  # from when, until when what is owed may not be written yet
 
     def _disturb(self, what: str, do: Callable[[], Any], lingering: float) -> None:
         start = time.monotonic()
+        self._n_disturbances += 1
+        self._is_disturbed = True
         self.teller.tell("disturbance", what=what, start=start, end=None)
         do()
+        self._is_disturbed = False
         self.teller.tell("disturbance", what=what, start=start, end=time.monotonic() + lingering)
 
     def await_server(self, timeout: float = 30.0) -> float:
         """Until it answers; the seconds that took."""
-        start = time.monotonic()
+        start, client = time.monotonic(), Client()  # its own: kills come whatever else is done
         while time.monotonic() - start < timeout:
-            _, error = self._client.call(None, "ListServices", "", timeout=5)
+            _, error = client.call(None, "ListServices", "", timeout=5)
             if not error:
                 break
             time.sleep(0.02)
+        client.close()
         return time.monotonic() - start
 
     def kill_server(self, seconds: float) -> None:
         pid = server_pid()
+        since, until = self._disk_trouble
+        if time.monotonic() < until:  # what was wished since then stood in the memory of the one that dies
+            self.teller.tell("weaken", since=since)
         if not pid or not send_signal(pid, signal.SIGKILL):
             return
+        if time.monotonic() < until:
+            self.teller.tell("weaken", since=since)
         self.n_kills += 1
         self.teller.tell("fault", kind="server: kill -9", service="", at=time.monotonic())
-        self.back_after.append(self.await_server())
+        n_before = self._n_disturbances
+        took = self.await_server()
+        if not self._is_disturbed and self._n_disturbances == n_before:
+            self.back_after.append(took)
 
     def restart_server(self, seconds: float) -> None:
         self.teller.tell("fault", kind="server: restarted", service="", at=time.monotonic())
+        self._n_disturbances += 1
         run("systemctl", "restart", "hero_proc")
 
     def pause_server(self, seconds: float) -> None:
@@ -512,6 +534,7 @@ class WorldChaos:
     def fill_disk(self, seconds: float, kill: bool) -> None:
         filler = Path(f"{STORE}/filler")
         start = time.monotonic()
+        self._disk_trouble = (start, float("inf"))
 
         def fill() -> None:
             try:
@@ -522,15 +545,14 @@ class WorldChaos:
                 pass
             self._stopping.wait(seconds)
             if kill:
-                self.teller.tell("weaken", since=start)
                 self.kill_server(0)
-                self.teller.tell("weaken", since=start)
             filler.unlink(missing_ok=True)
-            self._stopping.wait(7.0)  # what is owed is written within 5 s, so a kill after that may lose nothing
+            self._disk_trouble = (start, time.monotonic() + OWED_SECONDS)
         self._disturb("disk: full", fill, 1.0)
 
     def lock_disk(self, seconds: float, kill: bool) -> None:
         start = time.monotonic()
+        self._disk_trouble = (start, float("inf"))
 
         def lock() -> None:
             run("systemctl", "stop", "hero_proc")
@@ -543,6 +565,7 @@ class WorldChaos:
             self.teller.tell("weaken", since=start)
             run("mount", "-o", "remount,rw", STORE)
             run("systemctl", "start", "hero_proc")
+            self._disk_trouble = (start, time.monotonic() + OWED_SECONDS)
         self._disturb("disk: read-only", lock, 2.0)
 
     def exhaust_files(self, seconds: float) -> None:
@@ -589,7 +612,7 @@ class Campaign:
         self.definitions = house.definitions
         self.shapes = {d["name"]: shape_of(d) for d in self.definitions}
         planner = Planner(options.seed, list(self.shapes.values()), options.seconds, options.service_rate,
-                          options.world_rate, options.world.split(",") if options.world else None)
+                          options.world_rate, options.kill_rate, options.world.split(",") if options.world else None)
         self.steps = planner.steps()
         self.done: list[str] = []
 
@@ -610,7 +633,7 @@ class Campaign:
         client = Client()
         self._create(teller, client)
         services = ServiceChaos(teller, self.shapes, random.Random(self.options.seed))
-        world = WorldChaos(teller, Client(), services.stopping, Path(self.options.fixture).with_name("jumping_clock.so"))
+        world = WorldChaos(teller, services.stopping, Path(self.options.fixture).with_name("jumping_clock.so"))
         not_well = self._await_well(60)
         if not_well:
             teller.tell("finding", kind="did not start", text=f"DID NOT START: {not_well}")
@@ -629,7 +652,8 @@ class Campaign:
 
     def _create(self, teller: Teller, client: Client) -> None:
         texts = [json.dumps(d) for d in self.definitions]
-        operations = [Operation(teller, d["name"], "create", definition=text, wanted="up", is_restart=True)
+        operations = [Operation(teller, d["name"], "create", definition=text, wanted="up", is_restart=True,
+                                lingers=MOVES_WITHIN_SECONDS)
                       for d, text in zip(self.definitions, texts)]
         for operation in operations:
             operation.__enter__()
@@ -658,27 +682,25 @@ class Campaign:
         return wrong
 
     def _act(self, services: ServiceChaos, world: WorldChaos) -> None:
-        jobs: queue.Queue[tuple[Any, Step] | None] = queue.Queue()
-        world_jobs: queue.Queue[tuple[Any, Step] | None] = queue.Queue()
-        threads = [threading.Thread(target=self._work, args=(jobs,)) for _ in range(CLIENTS)]
-        threads.append(threading.Thread(target=self._work, args=(world_jobs,)))
-        for thread in threads:
+        """Many clients on services, one after the other what befalls the world, and kills whatever goes on."""
+        jobs, world_jobs, kills = (queue.Queue() for _ in range(3))
+        workers = [(queue_, threading.Thread(target=self._work, args=(queue_,)))
+                   for queue_ in (*[jobs] * CLIENTS, world_jobs, kills)]
+        for _, thread in workers:
             thread.start()
         begun = time.monotonic()
         for step in self.steps:
             time.sleep(max(0.0, begun + step.at - time.monotonic()))
-            if step.service:
-                jobs.put((getattr(services, step.kind), step))
-            else:
-                world_jobs.put((getattr(world, step.kind), step))
+            queue_ = jobs if step.service else kills if step.kind == "kill_server" else world_jobs
+            queue_.put((getattr(services if step.service else world, step.kind), step))
         time.sleep(max(0.0, begun + self.options.seconds - time.monotonic()))
         services.stopping.set()
-        for thread in threads:
-            (world_jobs if thread is threads[-1] else jobs).put(None)
-        for thread in threads:
+        for queue_, _ in workers:
+            queue_.put(None)
+        for _, thread in workers:
             thread.join()
 
-    def _work(self, jobs: queue.Queue[tuple[Any, Step] | None]) -> None:
+    def _work(self, jobs: queue.Queue) -> None:
         while (job := jobs.get()) is not None:
             do, step = job
             self.done.append(f"{time.monotonic():.3f} {step}")
@@ -720,7 +742,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--services", type=int, default=20)
     parser.add_argument("--service-rate", type=float, default=2.0, help="steps a second on services")
-    parser.add_argument("--world-rate", type=float, default=0.4, help="steps a second on the world around them")
+    parser.add_argument("--world-rate", type=float, default=0.15, help="steps a second on the world around them")
+    parser.add_argument("--kill-rate", type=float, default=0.6, help="kills of the server a second")
     parser.add_argument("--world", default="", help="only these kinds of them, with commas between")
     parser.add_argument("--slack", type=float, default=1.0, help="seconds on top of each bound")
     parser.add_argument("--fixture", required=True, help="herodemo_server")

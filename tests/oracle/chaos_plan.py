@@ -9,7 +9,8 @@ from typing import Any
 
 from house_plan import ServiceShape
 
-WORLD_KILL = "server: kill -9"
+# The server is killed in storms; between them there is time to see how soon a fault is shown, and that rows come to rest.
+STORM_SECONDS, CALM_SECONDS = 40.0, 20.0
 
 
 @dataclass
@@ -37,25 +38,27 @@ SERVICE_STEPS = [
     (3, "systemctl_stop"), (2, "systemctl_start"), (2, "systemctl_restart"), (2, "systemctl_stop_action"), (1, "slice_stop"),
 ]
 WORLD_STEPS = [
-    (60, "kill_server"), (5, "pause_server"), (5, "daemon_reload"), (4, "daemon_reexec"), (2, "restart_bus"),
+    (5, "pause_server"), (5, "daemon_reload"), (4, "daemon_reexec"), (2, "restart_bus"),
     (2, "kill_bus"), (2, "restart_journal"), (2, "jump_clock"), (3, "fill_disk"), (1, "lock_disk"), (4, "exhaust_files"),
     (2, "reset_failed_all"), (3, "restart_server"), (1, "limit_memory"),
 ]
 
 
 class Planner:
-    """Draws steps until the time is over."""
+    """Draws steps until the time is over. Rates are steps a second: on services, on the world, kills of the server."""
 
     def __init__(self, seed: int, shapes: list[ServiceShape], seconds: float, service_rate: float, world_rate: float,
-                 world_kinds: list[str] | None = None):
+                 kill_rate: float, world_kinds: list[str] | None = None):
         self._random = random.Random(f"plan {seed}")
         self._shapes = shapes
         self._seconds = seconds
-        self._rates = (service_rate, world_rate)
+        self._rates = (service_rate, world_rate, kill_rate * (STORM_SECONDS + CALM_SECONDS) / STORM_SECONDS)
         self._world = [(w, k) for w, k in WORLD_STEPS if world_kinds is None or k in world_kinds]
 
     def steps(self) -> list[Step]:
-        steps = [*self._draw(self._rates[0], self._service_step), *self._draw(self._rates[1], self._world_step)]
+        kills = self._draw(self._rates[2], lambda at: Step(at, "kill_server", "", {"seconds": 0}))
+        steps = [*self._draw(self._rates[0], self._service_step), *self._draw(self._rates[1], self._world_step),
+                 *(kill for kill in kills if kill.at % (STORM_SECONDS + CALM_SECONDS) < STORM_SECONDS)]
         return sorted(steps, key=lambda step: step.at)
 
     def _draw(self, rate: float, make: Any) -> list[Step]:

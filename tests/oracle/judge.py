@@ -19,6 +19,7 @@ from timeline import Timeline
 from truth import ServiceTruth
 
 SLACK_SECONDS = 1.0  # as the issue of the proof has it; a test on a machine that may be slow and busy gives more
+SAMPLE_SECONDS = 0.2  # no sample of a unit or a socket comes later than this after the one before, as a rule
 EVENT_SECONDS = 0.0  # a death, a vanished socket: milliseconds, so the slack covers it
 QUEUE_FULL_SECONDS = 1.0  # a full queue may be a burst
 STALE_GRACE_SECONDS = 2.0
@@ -41,6 +42,7 @@ class Row:
     wanted: str = ""
     subject: str = ""  # of the leading reason
     actions: list[dict[str, Any]] = field(default_factory=list)
+    sockets: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -124,8 +126,10 @@ class Judge:
             if span is None or span[0] > row.asked or row.state == "degraded" and part.action in taken_down:
                 continue
             since = row.asked - span[0]
-            if row.state == "degraded":  # "fewer times than its limit": a new server, and a new invocation, is counted anew
-                since = row.asked - max(span[0], self.surroundings.server_since, self._started(part.action, row.asked))
+            if part.kind != "unit":  # between two samples a new invocation may have been well for a moment
+                since = row.asked - max(span[0], self._started(part.action, row.answered))
+            if row.state == "degraded":  # "fewer times than its limit": a new server counts anew
+                since = min(since, row.asked - self.surroundings.server_since)
             bound = getattr(part, within) + self.surroundings.slack
             if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
                 bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer can be had, until the last is too old
@@ -135,8 +139,8 @@ class Judge:
         return late
 
     def _started(self, action: str, t: float) -> float:
-        """When the invocation of t was first seen."""
-        run = self.truth.units[action].invocations.value_at(t) if action else None
+        """When the invocation of t, or one that was seen just after it, was first seen."""
+        run = self.truth.units[action].invocations.value_at(t + SAMPLE_SECONDS) if action else None
         return run.start if run else 0.0
 
     def _running(self, row: Row) -> Verdict:
@@ -283,7 +287,7 @@ class Judge:
     # -- what the long rows say besides --
 
     def _facts(self, row: Row) -> Verdict | None:
-        """PIDs and invocations, where the truth has been the same for long enough."""
+        """PIDs, invocations and sockets, where the truth has been the same for long enough."""
         a = row.asked - self.surroundings.slack
         for said in row.actions:
             unit = self.truth.units.get(said["name"])
@@ -296,4 +300,16 @@ class Judge:
                 return Verdict("lie", f"{unit.shape.unit}: invocation {said['invocation_id']} and not {span.detail}")
             if said["main_pid"] == 0:
                 return Verdict("lie", f"{unit.shape.unit}: PID 0, and it runs")
+        return self._socket_facts(row, a)
+
+    def _socket_facts(self, row: Row, a: float) -> Verdict | None:
+        for said in row.sockets:
+            socket = self.truth.sockets.get(said["path"])
+            alive = said["state"] == "alive"
+            if socket is None or not socket.alive.always(not alive, a, row.answered) or \
+                    self._started(socket.shape.action, row.answered) > a:
+                continue
+            detail = socket.alive.value_at(row.answered).detail
+            if detail != "queue full" and not self.surroundings.disturbance(a, row.answered):
+                return Verdict("lie", f"socket {said['path']} is said to be {said['state']}, and was {detail}")
         return None

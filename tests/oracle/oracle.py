@@ -275,13 +275,16 @@ class Oracle:
         a, b = change.last_seen - SOON_SECONDS, change.first_gone + SOON_SECONDS
         if unit.shape.oneshot:
             a, b = change.seen - 5, change.seen
-        for operation in self.registers[change.service].under_way(a, b, 3.0):
+        for operation in self.registers[change.service].under_way(a, b, SOON_SECONDS):
             if (operation.is_restart or unit.shape.oneshot) and name in (operation.actions or (name,)):
                 cause = self._cause_by(operation, truth, b)
                 if cause:
                     return cause
         if any(at <= b and until >= a for at, until in self.ends[change.unit]):
             return "its process was killed"
+        if any(run.detail.startswith("held by") for socket in truth.sockets.values() if socket.shape.action == name
+               for run in socket.alive.history(a, b)):
+            return "it found its socket taken, and ended"
         if truth.shape.heals and self._was_ill_for_long(truth, unit, change):
             return "healed"
         return ""

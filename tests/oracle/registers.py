@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NEVER = float("inf")
+LOST_LINGERS_SECONDS = 25.0  # the next server brings it to its end
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Operation:
     wanted: str = ""  # up, down; "": leaves it as it is
     definition: str | None = None  # its text; REMOVED; None: leaves it as it is
     settles: float = 0.0  # seconds after its end until what it did must be seen (systemctl: hero_proc has to hear of it)
+    lingers: float = 0.0  # seconds after its end for which it may still be at work: it was not waited for
     actions: tuple[str, ...] = ()  # those it may stop or start anew; (): all
     is_restart: bool = False  # it may end an invocation that is well
     end: float = NEVER
@@ -109,4 +111,4 @@ class Registers:
     def under_way(self, a: float, b: float, lingering: float) -> list[Operation]:
         """Those that may have acted between a and b; one that nobody answered may be brought to its end later."""
         return [o for o in self.operations
-                if o.start <= b and o.end + (lingering if o.acknowledged else lingering + 20) >= a]
+                if o.start <= b and o.end + max(lingering, o.lingers if o.acknowledged else LOST_LINGERS_SECONDS) >= a]

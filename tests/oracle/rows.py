@@ -165,4 +165,4 @@ class RowReader:
 
 def rows_of_json(rows: list[dict[str, Any]], asked: float, answered: float, source: str) -> list[Row]:
     return [Row(asked, answered, source, row["name"], row["state"], row["reasons"][0]["code"] if row["reasons"] else "",
-                row["wanted"], row["reasons"][0]["subject"] if row["reasons"] else "", row["actions"]) for row in rows]
+                row["wanted"], row["reasons"][0]["subject"] if row["reasons"] else "", row["actions"], row["sockets"]) for row in rows]

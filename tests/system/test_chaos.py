@@ -22,10 +22,10 @@ def chaos(box, seed: int, *options: str) -> None:
 
 
 def test_no_row_lies_while_services_and_server_are_killed_and_changed(box):
-    chaos(box, 11, "--world-rate", "0.5")
+    chaos(box, 11, "--kill-rate", "0.6", "--world-rate", "0.1")
 
 
 def test_no_row_lies_while_systemd_bus_disk_and_files_fail(box):
     with box.another() as other:
-        chaos(other, 12, "--world-rate", "0.4", "--service-rate", "1.5", "--world",
+        chaos(other, 12, "--kill-rate", "0.1", "--world-rate", "0.4", "--service-rate", "1.5", "--world",
               "daemon_reload,daemon_reexec,restart_bus,kill_bus,fill_disk,exhaust_files,pause_server,jump_clock")
