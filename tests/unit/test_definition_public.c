@@ -65,8 +65,8 @@ TEST(a_public_text_is_refused_where_it_hides_something) {
         static const char *const texts[] = {
                 "{\"name\":\"web\",\"exec\":\"x\",\"env\":{\"A\":\"m\"}}",
                 "{\"name\":\"web\",\"exec\":\"x\",\"probe\":{\"port\":1,\"headers\":{\"A\":\"m\"}}}",
-                "{\"name\":\"web\",\"exec\":\"x\",\"probe\":{\"port\":1,\"method\":\"POST\","
-                "\"body\":\"m\"}}"
+                ("{\"name\":\"web\",\"exec\":\"x\",\"probe\":{\"port\":1,\"method\":\"POST\","
+                 "\"body\":\"m\"}}")
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
