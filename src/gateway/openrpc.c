@@ -32,6 +32,9 @@ static const struct {
         { "Socket",
           "{\"type\":\"object\",\"required\":[\"path\",\"state\"],\"properties\":{\"path\":" TEXT ",\"state\":" TEXT
           ",\"listener_pid\":" COUNT ",\"listener_unit\":" TEXT ",\"backlog\":" COUNT "}}" },
+        { "Port", "{\"type\":\"object\",\"required\":[\"port\",\"state\"],\"properties\":{\"port\":" COUNT
+                  ",\"state\":" TEXT ",\"listener_pid\":" COUNT ",\"listener_command\":" TEXT ",\"listener_unit\":" TEXT
+                  ",\"backlog\":" COUNT "}}" },
         { "Probe", "{\"type\":\"object\",\"required\":[\"name\",\"state\"],\"properties\":{\"name\":" TEXT
                    ",\"state\":" TEXT ",\"failures\":" COUNT ",\"last_error\":" TEXT ",\"last_status\":" COUNT
                    ",\"latency_usec\":" COUNT ",\"checked_usec\":" USEC "}}" },
@@ -47,11 +50,11 @@ static const struct {
                                    "Reason") ",\"actions\":" LIST("Action") "}}" },
         { "ServiceStatusFull",
           "{\"allOf\":[" OPENRPC_REF("ServiceStatus") ",{\"type\":\"object\",\"required\":[\"sockets\",\"probes\"],"
-                                                      "\"properties\":{\"sockets\":" LIST("Socket") ",\"probes\":" LIST(
-                                                              "Probe") "}}]}" },
+                                                      "\"properties\":{\"sockets\":" LIST("Socket") ",\"ports\":" LIST(
+                                                              "Port") ",\"probes\":" LIST("Probe") "}}]}" },
         { "Evidence",
           "{\"type\":\"object\",\"required\":[\"name\",\"sockets\",\"probes\"],\"properties\":{\"name\":" TEXT
-          ",\"sockets\":" LIST("Socket") ",\"probes\":" LIST("Probe") "}}" },
+          ",\"sockets\":" LIST("Socket") ",\"ports\":" LIST("Port") ",\"probes\":" LIST("Probe") "}}" },
         { "Explanation",
           "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"rule\",\"reasons\"],\"properties\":{\"name\":" TEXT
           ",\"state\":" STATE ",\"wanted\":" WANTED ",\"since_usec\":" USEC
