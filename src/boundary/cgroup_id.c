@@ -16,8 +16,8 @@ enum {
         HANDLE_TYPE_KERNFS = 0xfe, /* FILEID_KERNFS: the handle is the 64 bits of the id */
 };
 
-/* The folder where cgroup v2 is mounted: the second one on machines that still have v1 beside it. */
-static int open_root(void) {
+/* The second one: on machines that still have v1 beside it. */
+int cgroup_root_open(void) {
         static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
@@ -35,7 +35,7 @@ static int open_by_id(uint64_t id) {
                 struct file_handle handle;
                 uint8_t space[sizeof(struct file_handle) + sizeof(id)];
         } asked = { .handle = { .handle_bytes = sizeof(id), .handle_type = HANDLE_TYPE_KERNFS } };
-        _cleanup_close_ int root = open_root();
+        _cleanup_close_ int root = cgroup_root_open();
         int fd;
 
         if (root < 0)

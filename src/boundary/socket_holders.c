@@ -157,6 +157,26 @@ int holder_search_step(HolderSearch *h, unsigned n_descriptors_max) {
         return 0;
 }
 
+int process_holds_socket(pid_t pid, uint32_t socket, unsigned n_descriptors_max) {
+        char path[sizeof("/proc/-2147483648/fd")];
+        const struct dirent *entry;
+        int r = 0;
+        DIR *d;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/fd", (int) pid);
+        d = opendir(path);
+        if (!d)
+                return errno == ENOENT ? -ESRCH : -errno;
+        while (r == 0 && (entry = readdir(d))) {
+                if (n_descriptors_max-- == 0)
+                        r = -E2BIG;
+                else if (socket_of(dirfd(d), entry->d_name) == socket)
+                        r = 1;
+        }
+        (void) closedir(d);
+        return r;
+}
+
 bool socket_holder_is_true(const SocketHolder *h) {
         char path[sizeof("/proc/-2147483648/fd/-2147483648")];
 

@@ -37,5 +37,9 @@ const SocketHolder *holder_search_found(const HolderSearch *h, size_t *ret_n);
  * there all the same. */
 bool holder_search_is_partial(const HolderSearch *h);
 
+/* Whether this one process has it open, looking at n_descriptors_max of its descriptors: 1, 0, or -E2BIG (it has more),
+ * -ESRCH (it is gone), -EACCES and other negative errno. */
+int process_holds_socket(pid_t pid, uint32_t socket, unsigned n_descriptors_max);
+
 /* Whether that is still so: the process may have gone since, and its number may be another one's. */
 bool socket_holder_is_true(const SocketHolder *h);
