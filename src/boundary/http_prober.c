@@ -39,10 +39,7 @@ struct Probe {
         void *userdata;
         ProbeStage stage;
         TAILQ_ENTRY(Probe) next;
-        char *path; /* a copy of the last override, kept and reused */
-        size_t n_path_allocated;
-        bool has_override;
-        bool lost_path;              /* no memory to copy it: done() is to hear of it */
+        ProbeReach reach;            /* no connect: by the definition's path or port */
         bool is_fresh;               /* counted as such */
         sd_event_source *io, *timer; /* one each for all rounds: off while idle */
         uint64_t due_usec, start_usec, deadline_usec;
@@ -225,11 +222,7 @@ static void probe_begin(Probe *p) {
         p->stage = PROBE_RUNNING;
         p->start_usec = clock_monotonic_usec();
         p->deadline_usec = usec_add(p->start_usec, d->timeout_usec);
-        if (p->lost_path)
-                probe_exchange_refuse(&p->exchange, &p->desk->result, "out of memory");
-        else
-                probe_exchange_begin(&p->exchange, p->has_override ? p->path : d->socket, &p->desk->parser,
-                                     &p->desk->result);
+        probe_exchange_begin(&p->exchange, &p->reach, &p->desk->parser, &p->desk->result);
         report_or_wait(p, arm_timer(p));
 }
 
@@ -327,50 +320,29 @@ Probe *probe_free(Probe *p) {
         (void) sd_event_source_disable_unref(p->timer);
         (void) prober_free(p->prober);
         probe_exchange_done(&p->exchange);
-        free(p->path);
         free(p);
         return NULL;
 }
 
-static int remember_path(Probe *p, const char *path) {
-        size_t n = strlen(path) + 1;
-
-        if (n > p->n_path_allocated) {
-                char *grown = realloc(p->path, n);
-
-                if (!grown)
-                        return -ENOMEM;
-                p->path = grown;
-                p->n_path_allocated = n;
-        }
-        memcpy(p->path, path, n);
-        return 0;
+void probe_set_reach(Probe *p, const ProbeReach *reach) {
+        p->reach = *reach;
 }
 
-static int prepare(Probe *p, const char *path, uint64_t due_usec) {
+int probe_start(Probe *p) {
         if (probe_in_flight(p))
                 return -EALREADY;
-        p->has_override = path != NULL;
-        p->lost_path = path && remember_path(p, path) < 0;
-        p->due_usec = due_usec;
-        return 0;
-}
-
-int probe_start(Probe *p, const char *path) {
-        int r = prepare(p, path, clock_monotonic_usec());
-
-        if (r < 0)
-                return r;
+        p->due_usec = clock_monotonic_usec();
         (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
         enqueue(p);
         return 0;
 }
 
-int probe_start_at(Probe *p, const char *path, uint64_t due_usec) {
-        int r = prepare(p, path, due_usec);
+int probe_start_at(Probe *p, uint64_t due_usec) {
+        int r;
 
-        if (r < 0)
-                return r;
+        if (probe_in_flight(p))
+                return -EALREADY;
+        p->due_usec = due_usec;
         p->stage = PROBE_SCHEDULED;
         r = sd_event_source_set_time(p->timer, due_usec);
         return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);

@@ -27,6 +27,15 @@ typedef struct ProbeResult {
         uint64_t due_usec, began_usec, done_usec; /* monotonic: when it should have begun, and when it did */
 } ProbeResult;
 
+/* How a unix socket is reached, where that is not the prober's to decide. `connect` is given a fresh non-blocking
+ * stream socket and connects it to what is to be asked. 0: done, and it may be asked; -EAGAIN: the accept queue is
+ * full, it is called again with the same socket; other negative errno: why it cannot be connected to; 1: it is not to
+ * be asked, and outcome, error and nobody_there of *refusal say why. */
+typedef struct ProbeReach {
+        int (*connect)(int fd, ProbeResult *refusal, void *userdata);
+        void *userdata;
+} ProbeReach;
+
 /* Called from the event loop when a probe is complete; may start or free probes, this one too. */
 typedef void (*probe_done_t)(Probe *probe, const ProbeResult *result, void *userdata);
 
@@ -47,13 +56,16 @@ int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t do
 Probe *probe_free(Probe *p);
 DEFINE_CLEANUP(Probe *, probe_free)
 
-/* Starts it, or queues it. `path` overrides the definition's socket (a service with its own root directory is reached
- * by /proc/PID/root/...); NULL: as defined. 0 when started or queued; -EALREADY when it is in flight already. Local
- * resource failures are not errors here: they come to done() as PROBE_UNKNOWN. */
-int probe_start(Probe *p, const char *path);
+/* How its unix socket is reached from now on; copied, what it points to is used until the end. Without that: by its
+ * path, following no link but root's own (socket_path.h). */
+void probe_set_reach(Probe *p, const ProbeReach *reach);
+
+/* Starts it, or queues it. 0 when started or queued; -EALREADY when it is in flight already. Local resource failures
+ * are not errors here: they come to done() as PROBE_UNKNOWN. */
+int probe_start(Probe *p);
 /* The same at a time to come (monotonic), unless probe_start() or another probe_start_at() comes before. What the event
  * loop says. */
-int probe_start_at(Probe *p, const char *path, uint64_t due_usec);
+int probe_start_at(Probe *p, uint64_t due_usec);
 /* Also what waits for its time. */
 void probe_cancel(Probe *p);
 bool probe_in_flight(const Probe *p);

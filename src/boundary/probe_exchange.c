@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "boundary/probe_words.h"
+#include "boundary/socket_path.h"
 #include "boundary/unix_connect.h"
 #include "core/http_request.h"
 
@@ -59,7 +60,7 @@ static void fail(ProbeExchange *e, const char *words) {
 static void fail_with_errno(ProbeExchange *e, int error) {
         bool is_ours = probe_words_for_errno(error, e->result->error, sizeof(e->result->error));
 
-        e->result->nobody_there = error == ENOENT || error == ENOTDIR || error == ECONNREFUSED;
+        e->result->nobody_there = error == ENOENT || error == ENOTDIR || error == ECONNREFUSED || error == ELOOP;
 
         conclude(e, is_ours ? PROBE_UNKNOWN : PROBE_FAIL);
 }
@@ -119,10 +120,26 @@ static void become_connected(ProbeExchange *e) {
                 e->state = EXCHANGE_TALKING;
 }
 
-static void step_connect(ProbeExchange *e) {
-        int r = is_tcp(e) ? connect_to_port(e->fd, e->definition->port) : unix_connect(e->fd, e->path);
+static int connect_to_path(int fd, const char *path) {
+        _cleanup_close_ int file = socket_path_open(-1, path);
 
-        if (r == 0)
+        return file < 0 ? file : unix_connect(fd, file);
+}
+
+static int connect_it(ProbeExchange *e) {
+        if (is_tcp(e))
+                return connect_to_port(e->fd, e->definition->port);
+        if (e->reach->connect)
+                return e->reach->connect(e->fd, e->result, e->reach->userdata);
+        return connect_to_path(e->fd, e->definition->socket);
+}
+
+static void step_connect(ProbeExchange *e) {
+        int r = connect_it(e);
+
+        if (r > 0)
+                conclude(e, e->result->outcome);
+        else if (r == 0)
                 become_connected(e);
         else if (r == -EINPROGRESS)
                 e->state = EXCHANGE_CONNECTING;
@@ -199,11 +216,11 @@ void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads) {
                         return;
 }
 
-void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser, ProbeResult *result) {
+void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result) {
         const ProbeDefinition *d = e->definition;
         int r;
 
-        e->path = path;
+        e->reach = reach;
         e->response = parser;
         e->n_sent = 0;
         e->was_reset = false;
@@ -249,9 +266,4 @@ void probe_exchange_abandon(ProbeExchange *e, const char *why) {
         *e->result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
         (void) snprintf(e->result->error, sizeof(e->result->error), "%s", why);
         e->state = EXCHANGE_DONE;
-}
-
-void probe_exchange_refuse(ProbeExchange *e, ProbeResult *result, const char *why) {
-        e->result = result;
-        probe_exchange_abandon(e, why);
 }

@@ -21,7 +21,7 @@ typedef struct ProbeExchange {
         const ProbeDefinition *definition;
         char *request;
         size_t n_request;
-        const char *path; /* of the unix socket; borrowed until the end */
+        const ProbeReach *reach; /* borrowed until the end */
 
         ExchangeState state;
         int fd;
@@ -36,10 +36,8 @@ typedef struct ProbeExchange {
 int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
 void probe_exchange_done(ProbeExchange *e);
 
-/* Connects and goes as far as it can without waiting. `path`, `parser` and `result` are borrowed until the end. */
-void probe_exchange_begin(ProbeExchange *e, const char *path, HttpResponse *parser, ProbeResult *result);
-/* In place of that: DONE, for a reason of our own. */
-void probe_exchange_refuse(ProbeExchange *e, ProbeResult *result, const char *why);
+/* Connects and goes as far as it can without waiting. `reach`, `parser` and `result` are borrowed until the end. */
+void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result);
 /* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */
 void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads);
 /* What to wait for (EPOLLIN, EPOLLOUT); 0: for nothing, only time helps. */

@@ -21,6 +21,7 @@ static const struct {
 } errno_words[] = {
         { ENOENT, false, "no such socket" },
         { ENOTDIR, false, "no such socket" },
+        { ELOOP, false, "not asked: a symbolic link is in the path" },
         { ECONNREFUSED, false, "refused" },
         { EACCES, false, "permission denied" },
         { EPERM, false, "permission denied" },

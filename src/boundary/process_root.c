@@ -26,7 +26,8 @@ int process_root_open(pid_t pid) {
         process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (process < 0)
                 return -errno;
-        if (is_same(process, "ns/mnt", "/proc/self/ns/mnt") && is_same(process, "root", "/"))
+        if (is_same(process, "root", "/") &&
+            (is_same(process, "ns/mnt", "/proc/self/ns/mnt") || is_same(process, "ns/mnt", "/proc/1/ns/mnt")))
                 return -ENOENT;
         root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (root < 0)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 enum {
         STATE_LISTEN = 10, /* TCP_LISTEN, which unix sockets borrow */
@@ -16,6 +17,9 @@ enum {
         N_NAME_BYTES_FIRST = 4096,
         TAKES_MAX = 2, /* a dump that the kernel calls inconsistent is taken again once */
 };
+
+/* So long a connection may wait without being worth a word: its server is at another one. */
+#define STANDING_USEC (200 * USEC_PER_MSEC)
 
 static int reserve_listener(SocketPicture *p) {
         size_t n = p->n_listeners_allocated > 0 ? p->n_listeners_allocated * 2 : N_LISTENERS_FIRST;
@@ -111,6 +115,7 @@ static int take_socket(const void *body, size_t n, void *userdata) {
         const struct unix_diag_msg *socket = body;
         const struct unix_diag_vfs *file = NULL;
         const struct unix_diag_rqlen *queue = NULL;
+        const uint32_t *waiting = NULL;
         const char *name = "";
         size_t n_name = 0;
 
@@ -123,6 +128,8 @@ static int take_socket(const void *body, size_t n, void *userdata) {
                         file = RTA_DATA(a);
                 else if (a->rta_type == UNIX_DIAG_RQLEN && RTA_PAYLOAD(a) >= sizeof(*queue))
                         queue = RTA_DATA(a);
+                else if (a->rta_type == UNIX_DIAG_ICONS && RTA_PAYLOAD(a) >= sizeof(*waiting))
+                        waiting = RTA_DATA(a);
                 else if (a->rta_type == UNIX_DIAG_NAME) {
                         name = RTA_DATA(a);
                         n_name = strnlen(name, RTA_PAYLOAD(a));
@@ -138,6 +145,7 @@ static int take_socket(const void *body, size_t n, void *userdata) {
                                    .socket = socket->udiag_ino,
                                    .backlog = queue ? queue->udiag_rqueue : 0,
                                    .backlog_max = queue ? queue->udiag_wqueue : 0,
+                                   .first = waiting ? waiting[0] : 0,
                            },
                            name, n_name);
 }
@@ -146,7 +154,7 @@ int socket_dump_take(SockDiag *d, SocketPicture *p) {
         const struct unix_diag_req request = {
                 .sdiag_family = AF_UNIX,
                 .udiag_states = 1 << STATE_LISTEN,
-                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN,
+                .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_ICONS,
         };
         int r = -EINTR;
 
@@ -184,12 +192,40 @@ const Listener *socket_picture_find_name(const SocketPicture *p, const char *nam
         return NULL;
 }
 
+/* Whether nothing has been taken from the queue since: it is first in, first out. Where the client of the first one has
+ * closed it, the kernel does not name it any more, and only a shorter queue is a proof. */
+static bool stands(const Listener *now, const Listener *before) {
+        if (now->first != 0 && before->first != 0)
+                return now->first == before->first;
+        return now->first == 0 && now->backlog >= before->backlog;
+}
+
+void socket_picture_follow_queues(SocketPicture *p, const SocketPicture *before, uint64_t now_usec) {
+        size_t i_before = 0;
+
+        for (size_t i = 0; i < p->n_listeners; i++) {
+                Listener *l = &p->listeners[i];
+                const Listener *same = NULL;
+
+                while (i_before < before->n_listeners && compare_listeners(&before->listeners[i_before], l) < 0)
+                        i_before++;
+                if (i_before < before->n_listeners && compare_listeners(&before->listeners[i_before], l) == 0)
+                        same = &before->listeners[i_before];
+                if (l->backlog == 0)
+                        continue;
+                l->waiting_since_usec =
+                        same && same->waiting_since_usec > 0 && stands(l, same) ? same->waiting_since_usec : now_usec;
+                l->is_standing = now_usec - l->waiting_since_usec >= STANDING_USEC;
+        }
+}
+
 bool socket_picture_equal(const SocketPicture *a, const SocketPicture *b) {
         if (a->n_listeners != b->n_listeners)
                 return false;
         for (size_t i = 0; i < a->n_listeners; i++)
                 if (compare_listeners(&a->listeners[i], &b->listeners[i]) != 0 ||
-                    listener_is_full(&a->listeners[i]) != listener_is_full(&b->listeners[i]))
+                    listener_is_full(&a->listeners[i]) != listener_is_full(&b->listeners[i]) ||
+                    a->listeners[i].is_standing != b->listeners[i].is_standing)
                         return false;
         return true;
 }

@@ -18,7 +18,11 @@ typedef struct Listener {
         uint32_t device, inode; /* of the socket's file, in the kernel's encoding, the inode's lower 32 bits */
         uint32_t socket; /* the socket's own inode: a new one where a listener came back on a reused file inode */
         uint32_t backlog, backlog_max; /* connections waiting, and their limit; the kernel admits one beyond it */
-        size_t name;                   /* offset of the path given to bind() */
+        uint32_t first; /* the one that has waited longest, by the inode of its client's socket; 0: there is
+                         * none, or its client has closed it */
+        uint64_t waiting_since_usec; /* monotonic: since then none was taken by accept(); 0: none waits */
+        bool is_standing;            /* for longer than one that is merely on its way */
+        size_t name;                 /* offset of the path given to bind() */
 } Listener;
 
 /* Memory only grows and is reused: taking a picture of what was there before allocates nothing. */
@@ -38,7 +42,9 @@ const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uin
 /* A listener that was bound by exactly this path, or NULL. Looks at all of them: meant for the few that are not found
  * by their file. */
 const Listener *socket_picture_find_name(const SocketPicture *p, const char *name);
-/* Whether the same sockets listen, and the same ones have a full queue. */
+/* Works out of the picture before it since when queues have not moved; the newer one was taken at now_usec. */
+void socket_picture_follow_queues(SocketPicture *p, const SocketPicture *before, uint64_t now_usec);
+/* Whether the same sockets listen, the same ones have a full queue, and the same ones a standing one. */
 bool socket_picture_equal(const SocketPicture *a, const SocketPicture *b);
 void socket_picture_done(SocketPicture *p);
 

@@ -20,150 +20,168 @@ enum {
         LINK_TEXT_MAX = 512,
 };
 
-/* Opens `path` where no component of it is a link; -ELOOP where one is. With O_NOFOLLOW in `flags` the last one may be:
- * it is opened itself then. */
-static int open_without_links(int root, const char *path, int flags) {
-        struct open_how how = {
-                .flags = (uint64_t) (O_PATH | O_CLOEXEC | flags),
-                .resolve = RESOLVE_NO_SYMLINKS,
-        };
-        long fd;
+/* Where a walk came upon a link. */
+typedef struct Stop {
+        int folder,
+                link;   /* O_PATH, the link itself and what it lies in; -1: it was something else that ended the walk */
+        const char *at; /* its component, in the path that was walked */
+        size_t n;       /* bytes of that component */
+} Stop;
 
-        if (root >= 0)
-                path += strspn(path, "/");
-        fd = syscall(SYS_openat2, root >= 0 ? root : AT_FDCWD, *path ? path : ".", &how, sizeof(how));
-        return fd < 0 ? -errno : (int) fd;
+static void stop_done(Stop *s) {
+        cleanup_close(&s->folder);
+        cleanup_close(&s->link);
 }
 
-/* A path on its way to one without links: "/run" of it is known to be folders, "web/rpc.sock" is still to be gone. */
-typedef struct Walk {
-        int root;
-        unsigned n_links;
-        char gone[PATH_MAX]; /* "" is the root */
-        char rest[PATH_MAX];
-        char target[PATH_MAX]; /* of the link that was met last */
-} Walk;
+/* "" is the root itself. */
+static int open_root(int root) {
+        int fd = root >= 0 ? fcntl(root, F_DUPFD_CLOEXEC, 3) : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Opens `path`, absolute and without "..", component by component. -ELOOP at the first link, wherever it is. */
+static int walk(int root, const char *path, Stop *ret_stop) {
+        _cleanup_close_ int fd = open_root(root);
+        char name[NAME_MAX + 1];
+
+        if (fd < 0)
+                return fd;
+        for (size_t n; *(path += strspn(path, "/")); path += n) {
+                _cleanup_close_ int next = -1;
+                struct stat st;
+
+                n = strcspn(path, "/");
+                if (n > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, path, n);
+                name[n] = '\0';
+                next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC); /* of a link this opens the link */
+                if (next < 0 || fstat(next, &st) < 0)
+                        return -errno;
+                if (S_ISLNK(st.st_mode)) {
+                        *ret_stop = (Stop){ .folder = TAKE_FD(fd), .link = TAKE_FD(next), .at = path, .n = n };
+                        return -ELOOP;
+                }
+                (void) close(fd);
+                fd = TAKE_FD(next);
+        }
+        return TAKE_FD(fd);
+}
 
 /* Only root can have put the link there, or can put another one in its place. */
-static int link_is_roots(const Walk *w, int link) {
-        _cleanup_close_ int folder = open_without_links(w->root, *w->gone ? w->gone : "/", O_DIRECTORY);
-        struct stat st;
+static bool is_roots(const Stop *s) {
+        struct stat link, folder;
 
-        if (folder < 0)
-                return folder;
-        if (fstat(link, &st) < 0)
-                return -errno;
-        if (st.st_uid != 0)
-                return false;
-        if (fstat(folder, &st) < 0)
-                return -errno;
-        return st.st_uid == 0 && ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0 || st.st_mode & S_ISVTX);
+        return fstat(s->link, &link) == 0 && link.st_uid == 0 && fstat(s->folder, &folder) == 0 && folder.st_uid == 0 &&
+               ((folder.st_mode & (S_IWGRP | S_IWOTH)) == 0 || folder.st_mode & S_ISVTX);
 }
 
-static int append(char *path, const char *component, size_t n) {
-        size_t n_path = strlen(path);
+/* Leaves a path out of the components of `path`, without "." and "..": what they are taken from holds no link as far as
+ * it was walked, and what is behind that is walked again. */
+static int normalize(const char *path, char ret[static PATH_MAX]) {
+        size_t n_out = 0;
 
-        if (n_path + 1 + n >= PATH_MAX)
-                return -ENAMETOOLONG;
-        path[n_path] = '/';
-        memcpy(path + n_path + 1, component, n);
-        path[n_path + 1 + n] = '\0';
+        ret[0] = '\0';
+        for (size_t n; *(path += strspn(path, "/")); path += n) {
+                n = strcspn(path, "/");
+                if (n == 1 && path[0] == '.')
+                        continue;
+                if (n == 2 && path[0] == '.' && path[1] == '.') {
+                        while (n_out > 0 && ret[--n_out] != '/')
+                                ;
+                        ret[n_out] = '\0';
+                        continue;
+                }
+                if (n_out + 1 + n >= PATH_MAX)
+                        return -ENAMETOOLONG;
+                ret[n_out++] = '/';
+                memcpy(ret + n_out, path, n);
+                ret[n_out += n] = '\0';
+        }
         return 0;
 }
 
-/* What has been gone so far holds no links, so ".." is the component before, and at the root the root. */
-static void go_up(char *gone) {
-        char *slash = strrchr(gone, '/');
-
-        if (slash)
-                *slash = '\0';
-}
-
-/* The next step is a link: its target comes before the rest of the way, or the walk ends here. */
-static int walk_through(Walk *w, int link, const char *behind) {
-        char rest[PATH_MAX];
-        ssize_t n = readlinkat(link, "", w->target, sizeof(w->target) - 1);
-        int r;
+/* Puts the link's target in its place in `path`. */
+static int go_through(char path[static PATH_MAX], const Stop *s) {
+        char target[PATH_MAX], longer[3 * PATH_MAX];
+        ssize_t n = readlinkat(s->link, "", target, sizeof(target) - 1);
 
         if (n < 0)
                 return -errno;
-        w->target[n] = '\0';
-        if (*behind == '\0' || ++w->n_links > LINKS_MAX)
-                return -ELOOP;
-        r = link_is_roots(w, link);
-        if (r <= 0)
-                return r < 0 ? r : -ELOOP;
-
-        if (snprintf(rest, sizeof(rest), "%s%s", w->target, behind) >= (int) sizeof(rest))
-                return -ENAMETOOLONG;
-        strcpy(w->rest, rest);
-        if (w->target[0] == '/')
-                w->gone[0] = '\0';
-        return 0;
+        target[n] = '\0';
+        (void) snprintf(longer, sizeof(longer), "%.*s%s%s", target[0] == '/' ? 0 : (int) (s->at - path), path, target,
+                        s->at + s->n);
+        return normalize(longer, path);
 }
 
-/* One component further. At -ELOOP `rest` begins with the link that is not followed. */
-static int walk_step(Walk *w) {
-        const char *component = w->rest + strspn(w->rest, "/"), *behind;
-        size_t n = strcspn(component, "/");
-        _cleanup_close_ int fd = -1;
-        char path[PATH_MAX];
-        struct stat st;
-        int r;
+static bool is_last(const Stop *s) {
+        return s->at[s->n + strspn(s->at + s->n, "/")] == '\0';
+}
 
-        behind = component + n;
-        if (n == 2 && memcmp(component, "..", 2) == 0)
-                go_up(w->gone);
-        if (n == 0 || (n == 1 && component[0] == '.') || (n == 2 && memcmp(component, "..", 2) == 0)) {
-                memmove(w->rest, behind, strlen(behind) + 1);
-                return 0;
+/* Walks, and goes through links of root's. At -ELOOP *ret_stop is the link that ended it, in `path`. */
+static int walk_through_links(int root, char path[static PATH_MAX], Stop *ret_stop) {
+        for (unsigned i = 0;; i++) {
+                _cleanup_(stop_done) Stop stop = { .folder = -1, .link = -1 };
+                int r = walk(root, path, &stop);
+
+                if (r != -ELOOP)
+                        return r;
+                if (is_last(&stop) || i >= LINKS_MAX || !is_roots(&stop)) {
+                        *ret_stop = stop;
+                        stop = (Stop){ .folder = -1, .link = -1 };
+                        return -ELOOP;
+                }
+                r = go_through(path, &stop);
+                if (r < 0)
+                        return r;
         }
-
-        strcpy(path, w->gone);
-        r = append(path, component, n);
-        if (r < 0)
-                return r;
-        fd = open_without_links(w->root, path, O_NOFOLLOW);
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (S_ISLNK(st.st_mode))
-                return walk_through(w, fd, behind);
-        strcpy(w->gone, path);
-        memmove(w->rest, behind, strlen(behind) + 1);
-        return 0;
 }
 
-/* Ends with w->gone as the path without links, or with -ELOOP at the link that is not followed. */
-static int walk(Walk *w, int root, const char *path) {
-        int r = 0;
+static int open_by_walking(int root, const char *path, bool through_last) {
+        _cleanup_(stop_done) Stop stop = { .folder = -1, .link = -1 };
+        char way[PATH_MAX];
 
-        w->root = root;
-        w->n_links = 0;
-        w->gone[0] = '\0';
-        if (snprintf(w->rest, sizeof(w->rest), "%s", path) >= (int) sizeof(w->rest))
+        /* With something behind it the last component may be a link of root's. */
+        if (snprintf(way, sizeof(way), "%s%s", path, through_last ? "/." : "") >= (int) sizeof(way))
                 return -ENAMETOOLONG;
-        while (r == 0 && w->rest[0])
-                r = walk_step(w);
-        return r;
+        return walk_through_links(root, way, &stop);
 }
 
-static int open_by_walking(int root, const char *path, int flags) {
-        Walk w;
-        int r = walk(&w, root, path);
+/* One call, where there is no link at all. -ENOSYS where the kernel has it not, and where a seccomp filter cannot look
+ * into its argument and forbids it (RestrictSUIDSGID=): that is remembered. */
+static int open_at_once(int root, const char *path) {
+        static bool is_forbidden;
+        struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+        long fd;
 
-        return r < 0 ? r : open_without_links(root, *w.gone ? w.gone : "/", flags);
+        if (is_forbidden)
+                return -ENOSYS;
+        if (root >= 0)
+                path += strspn(path, "/");
+        fd = syscall(SYS_openat2, root >= 0 ? root : AT_FDCWD, *path ? path : ".", &how, sizeof(how));
+        if (fd >= 0)
+                return (int) fd;
+        is_forbidden = errno == ENOSYS || errno == EPERM;
+        return is_forbidden ? -ENOSYS : -errno;
 }
 
-static int open_path(int root, const char *path, int flags) {
-        int fd = path[0] == '/' ? open_without_links(root, path, flags) : -EINVAL;
+/* ".." would lead out of `root`; no definition has it. */
+static bool has_way_up(const char *path) {
+        for (; (path = strstr(path, "..")); path += 2)
+                if (path[-1] == '/' && (path[2] == '/' || path[2] == '\0'))
+                        return true;
+        return false;
+}
 
-        return fd == -ELOOP ? open_by_walking(root, path, flags) : fd;
+static int open_path(int root, const char *path, bool through_last) {
+        int fd = path[0] == '/' && !has_way_up(path) ? open_at_once(root, path) : -EINVAL;
+
+        return fd == -ELOOP || fd == -ENOSYS ? open_by_walking(root, path, through_last) : fd;
 }
 
 int socket_path_open(int root, const char *path) {
-        return open_path(root, path, 0);
+        return open_path(root, path, /* through_last= */ false);
 }
 
 int socket_path_open_folder(int root, const char *path, const char **ret_name) {
@@ -174,32 +192,32 @@ int socket_path_open_folder(int root, const char *path, const char **ret_name) {
 
         if (!slash || slash[1] == '\0' || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
                 return -EINVAL;
-        n = (size_t) (slash - path) + 1;
+        n = (size_t) (slash - path);
         if (n >= sizeof(folder))
                 return -ENAMETOOLONG;
         memcpy(folder, path, n);
-        /* With something behind it the folder's own name may be a link of root's. */
-        strcpy(folder + n, ".");
-        fd = open_path(root, folder, O_DIRECTORY);
+        strcpy(folder + n, n == 0 ? "/" : "");
+        fd = open_path(root, folder, /* through_last= */ true);
         if (fd >= 0)
                 *ret_name = slash + 1;
         return fd;
 }
 
 char *socket_path_link_text(int root, const char *path) {
-        char link[LINK_TEXT_MAX] = "", target[LINK_TEXT_MAX], *text;
-        const char *component;
-        size_t n;
-        Walk w;
+        _cleanup_(stop_done) Stop stop = { .folder = -1, .link = -1 };
+        char way[PATH_MAX], target[PATH_MAX], link[LINK_TEXT_MAX] = "", shown[LINK_TEXT_MAX], *text;
+        ssize_t n;
 
-        if (walk(&w, root, path) != -ELOOP)
+        if (snprintf(way, sizeof(way), "%s", path) >= (int) sizeof(way) ||
+            walk_through_links(root, way, &stop) != -ELOOP)
                 return NULL;
-        component = w.rest + strspn(w.rest, "/");
-        n = strcspn(component, "/");
-        if (component[n] != '\0' && append(w.gone, component, n) == 0)
-                printable_text(w.gone, strlen(w.gone), link, sizeof(link));
-        printable_text(w.target, strlen(w.target), target, sizeof(target));
-        if (asprintf(&text, "%s%sis a symbolic link to %s", link, *link ? " " : "", target) < 0)
+        n = readlinkat(stop.link, "", target, sizeof(target));
+        if (n < 0)
+                return NULL;
+        if (!is_last(&stop))
+                printable_text(way, (size_t) (stop.at + stop.n - way), link, sizeof(link));
+        printable_text(target, (size_t) n, shown, sizeof(shown));
+        if (asprintf(&text, "%s%sis a symbolic link to %s", link, *link ? " " : "", shown) < 0)
                 return NULL;
         return text;
 }

@@ -3,35 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "boundary/socket_path.h"
 #include "boundary/unix_connect.h"
-
-/* Opens the folder of `path`; *ret_name points at the last component. */
-static int open_folder(const char *path, const char **ret_name) {
-        const char *slash = strrchr(path, '/');
-        char folder[PATH_MAX];
-        size_t n;
-        int fd;
-
-        if (!slash || slash[1] == '\0' || strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0)
-                return -EINVAL;
-        n = (size_t) (slash - path);
-        if (n >= sizeof(folder))
-                return -ENAMETOOLONG;
-        memcpy(folder, path, n);
-        strcpy(folder + n, n == 0 ? "/" : "");
-
-        fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        *ret_name = slash + 1;
-        return fd;
-}
 
 /* `name` in `folder` is removed only while it still is the very file that was asked about. */
 static int unlink_same(int folder, const char *name, const struct stat *asked) {
@@ -48,12 +24,11 @@ static int unlink_same(int folder, const char *name, const struct stat *asked) {
 
 int socket_remove_stale(const char *path) {
         _cleanup_close_ int folder = -1, file = -1;
-        char same_file[sizeof("/proc/self/fd/-2147483648")];
         const char *name;
         struct stat st;
         int r;
 
-        folder = open_folder(path, &name);
+        folder = socket_path_open_folder(-1, path, &name);
         if (folder < 0)
                 return folder == -ENOENT ? 0 : folder;
 
@@ -66,8 +41,7 @@ int socket_remove_stale(const char *path) {
         if (!S_ISSOCK(st.st_mode))
                 return 0;
 
-        (void) snprintf(same_file, sizeof(same_file), "/proc/self/fd/%i", file);
-        r = unix_is_bound(same_file);
+        r = unix_is_bound(file);
         if (r != 0)
                 return r < 0 ? r : 0;
         return unlink_same(folder, name, &st);

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/clock.h"
 #include "boundary/socket_dump.h"
+#include "boundary/socket_path.h"
 #include "boundary/unix_connect.h"
 
 static const char *const socket_state_table[] = {
@@ -19,6 +21,7 @@ static const char *const socket_state_table[] = {
         [SOCKET_UNLINKED] = "unlinked",
         [SOCKET_FOREIGN] = "foreign",
         [SOCKET_NOT_ACCEPTING] = "not-accepting",
+        [SOCKET_LINK] = "link",
 };
 
 DEFINE_STRING_TABLE(SocketState, socket_state, _SOCKET_STATE_MAX)
@@ -60,50 +63,21 @@ int socket_table_refresh(SocketTable *t, bool *ret_changed) {
         if (r < 0)
                 return r;
 
+        socket_picture_follow_queues(now, before, clock_monotonic_usec());
         t->current = !t->current;
         *ret_changed = !was_good || !socket_picture_equal(before, now);
         return 0;
 }
 
-static int connect_to(const char *path, int *ret_fd) {
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        r = unix_connect(fd, path);
-        if (r < 0)
-                return r;
-        *ret_fd = TAKE_FD(fd);
-        return 0;
-}
-
-int socket_listener_pid(const char *path, pid_t *ret_pid) {
-        _cleanup_close_ int fd = -1;
-        struct ucred peer;
-        socklen_t n = sizeof(peer);
-        int r;
-
-        r = connect_to(path, &fd);
-        if (r < 0)
-                return r;
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-                return -errno;
-        if (peer.pid <= 0)
-                return -ESRCH; /* of a pid namespace that is not below ours */
-        *ret_pid = peer.pid;
-        return 0;
+static const Listener *find(const SocketTable *t, uint32_t device, uint32_t inode) {
+        return t->is_good ? socket_picture_find(&t->pictures[t->current], device, inode) : NULL;
 }
 
 static const Listener *find_file(const SocketTable *t, const struct stat *st) {
         /* The kernel's own encoding of a device number; stat() uses another one. */
         uint32_t device = (uint32_t) major(st->st_dev) << 20 | (uint32_t) minor(st->st_dev);
 
-        return t->is_good ? socket_picture_find(&t->pictures[t->current], device, (uint32_t) st->st_ino) : NULL;
-}
-
-static const Listener *find_name(const SocketTable *t, const char *path) {
-        return t->is_good ? socket_picture_find_name(&t->pictures[t->current], path) : NULL;
+        return find(t, device, (uint32_t) st->st_ino);
 }
 
 static void describe(SocketSighting *s, const Listener *l) {
@@ -111,14 +85,19 @@ static void describe(SocketSighting *s, const Listener *l) {
         s->backlog = l->backlog;
         s->backlog_max = l->backlog_max;
         s->socket = l->socket;
+        s->file_device = l->device;
+        s->file_inode = l->inode;
+        s->waiting_since_usec = l->is_standing || listener_is_full(l) ? l->waiting_since_usec : 0;
 }
 
 /* Something is bound to the file, and no listener in the picture was bound to its name: it may be a datagram socket,
  * may not listen yet, or may live in another network namespace, which the dump does not see. */
-static SocketState ask_by_connecting(const char *path) {
-        _cleanup_close_ int fd = -1;
+static SocketState ask_by_connecting(int file) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-        switch (-connect_to(path, &fd)) {
+        if (fd < 0)
+                return SOCKET_UNKNOWN;
+        switch (-unix_connect(fd, file)) {
         case 0:
         case EPROTOTYPE:
                 return SOCKET_ALIVE;
@@ -131,45 +110,109 @@ static SocketState ask_by_connecting(const char *path) {
         }
 }
 
+typedef struct Look {
+        const SocketTable *table;
+        int root;
+        const char *path;
+        const SocketSighting *before;
+} Look;
+
+/* A listener that was bound to this very path, wherever its file is now. */
+static const Listener *find_name(const Look *l) {
+        if (!l->table->is_good || l->root >= 0)
+                return NULL;
+        return socket_picture_find_name(&l->table->pictures[l->table->current], l->path);
+}
+
+/* No picture tells for how long already. */
+static void take_full_queue(SocketSighting *s, const SocketSighting *before) {
+        bool was_full = before && before->state == SOCKET_NOT_ACCEPTING && before->inode == s->inode &&
+                        before->waiting_since_usec > 0;
+
+        s->waiting_since_usec = was_full ? before->waiting_since_usec : clock_monotonic_usec();
+}
+
 /* The picture does not hold the file, which proves nothing: on overlayfs and btrfs stat() speaks of other numbers than
  * the kernel's inode. The name counts where something is bound to the file; else the listener of that name lost its
  * file. */
-static void ask_the_file(SocketSighting *s, const SocketTable *t, const char *path) {
-        const Listener *same_name = find_name(t, path);
-        int r = unix_is_bound(path);
+static void ask_the_file(SocketSighting *s, const Look *look, int file) {
+        const Listener *same_name = find_name(look);
+        const SocketSighting *before = look->before;
+        int r = unix_is_bound(file);
 
-        if (r == -ENOENT || r == -ENOTDIR)
-                s->state = same_name ? SOCKET_UNLINKED : SOCKET_MISSING;
-        else if (r < 0)
+        if (r < 0)
                 s->state = SOCKET_UNKNOWN;
         else if (r == 0)
                 s->state = same_name ? SOCKET_UNLINKED : SOCKET_NO_LISTENER;
         else if (same_name)
                 describe(s, same_name);
+        else if (before && before->state == SOCKET_ALIVE && before->inode == s->inode && before->socket == 0)
+                s->state = SOCKET_ALIVE;
         else
-                s->state = ask_by_connecting(path);
+                s->state = ask_by_connecting(file);
+        s->is_out_of_sight = r > 0 && !same_name;
+        if (s->state == SOCKET_NOT_ACCEPTING && !same_name)
+                take_full_queue(s, before);
 }
 
-SocketSighting socket_table_look(const SocketTable *t, const char *path) {
-        SocketSighting s = { .state = SOCKET_UNKNOWN };
+/* Want of descriptors is our own fault, and no sign of a change: what was seen before is believed as long as the name
+ * and the picture do not say otherwise. */
+static void look_without_file(SocketSighting *s, const Look *look) {
+        const SocketSighting *before = look->before;
         const Listener *l;
         struct stat st;
 
-        if (stat(path, &st) < 0) {
-                if (errno == ENOENT || errno == ENOTDIR)
-                        s.state = find_name(t, path) ? SOCKET_UNLINKED : SOCKET_MISSING;
-                return s;
-        }
-        s.inode = st.st_ino;
+        if (!before || look->root >= 0 || lstat(look->path, &st) < 0 || st.st_ino != before->inode)
+                return;
+        l = find_file(look->table, &st);
+        if (!l || l->socket != before->socket)
+                return;
+        s->inode = st.st_ino;
+        describe(s, l);
+}
+
+/* `file`: the socket's, or why it could not be opened. */
+static void look_at(SocketSighting *s, const Look *look, int file) {
+        const Listener *l;
+        struct stat st;
+
+        if (file == -ENOENT || file == -ENOTDIR)
+                s->state = find_name(look) ? SOCKET_UNLINKED : SOCKET_MISSING;
+        else if (file == -ELOOP)
+                s->state = SOCKET_LINK;
+        else if (file == -EMFILE || file == -ENFILE)
+                look_without_file(s, look);
+        if (file < 0 || fstat(file, &st) < 0)
+                return;
+        s->inode = st.st_ino;
 
         if (!S_ISSOCK(st.st_mode)) {
-                s.state = find_name(t, path) ? SOCKET_UNLINKED : SOCKET_NO_LISTENER;
-                return s;
+                s->state = find_name(look) ? SOCKET_UNLINKED : SOCKET_NO_LISTENER;
+                return;
         }
-        l = find_file(t, &st);
+        l = find_file(look->table, &st);
         if (l)
-                describe(&s, l);
+                describe(s, l);
         else
-                ask_the_file(&s, t, path);
+                ask_the_file(s, look, file);
+}
+
+bool socket_table_follow(const SocketTable *t, SocketSighting *seen) {
+        const Listener *l = seen->socket != 0 ? find(t, seen->file_device, seen->file_inode) : NULL;
+
+        if (!l || l->socket != seen->socket)
+                return false;
+        describe(seen, l);
+        return true;
+}
+
+SocketSighting socket_table_look(const SocketTable *t, int root, const char *path, const SocketSighting *before,
+                                 int *ret_file) {
+        const Look look = { t, root, path, before };
+        _cleanup_close_ int file = socket_path_open(root, path);
+        SocketSighting s = { .state = SOCKET_UNKNOWN };
+
+        look_at(&s, &look, file);
+        *ret_file = file >= 0 && (s.state == SOCKET_ALIVE || s.state == SOCKET_NOT_ACCEPTING) ? TAKE_FD(file) : -1;
         return s;
 }

@@ -2,37 +2,27 @@
 #include "boundary/unix_connect.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/cleanup.h"
 
-int unix_connect(int fd, const char *path) {
+int unix_connect(int fd, int file) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_close_ int file = -1;
 
-        if (strlen(path) < sizeof(address.sun_path)) {
-                strcpy(address.sun_path, path);
-        } else {
-                file = open(path, O_PATH | O_CLOEXEC);
-                if (file < 0)
-                        return -errno;
-                snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%i", file);
-        }
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%i", file);
         return connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-int unix_is_bound(const char *path) {
+int unix_is_bound(int file) {
         _cleanup_close_ int fd = -1;
         int r;
 
         fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        r = unix_connect(fd, path);
+        r = unix_connect(fd, file);
         switch (-r) {
         case 0:
         case EPROTOTYPE:

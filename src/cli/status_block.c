@@ -95,30 +95,33 @@ static void print_action(FILE *out, struct json_object *action) {
         fputs("\n", out);
 }
 
-static void print_socket(FILE *out, struct json_object *socket) {
-        const char *unit = status_json_text(socket, "listener_unit");
+static void print_listener(FILE *out, struct json_object *socket) {
+        const char *command = status_json_text(socket, "listener_command"),
+                   *unit = status_json_text(socket, "listener_unit");
         uint64_t pid = status_json_number(socket, "listener_pid");
 
-        fprintf(out, "%s: %s", status_json_text(socket, "path"), status_json_text(socket, "state"));
-        if (pid > 0)
-                fprintf(out, ", PID %" PRIu64, pid);
-        if (*unit)
-                fprintf(out, " in %s", unit);
-        fputs("\n", out);
-}
-
-static void print_port(FILE *out, struct json_object *port) {
-        const char *command = status_json_text(port, "listener_command"),
-                   *unit = status_json_text(port, "listener_unit");
-        uint64_t pid = status_json_number(port, "listener_pid");
-
-        fprintf(out, "%" PRIu64 ": %s", status_json_number(port, "port"), status_json_text(port, "state"));
+        fputs(status_json_text(socket, "state"), out);
         if (pid > 0)
                 fprintf(out, ", PID %" PRIu64, pid);
         if (*command)
                 fprintf(out, " (%s)", command);
         if (*unit)
                 fprintf(out, " in %s", unit);
+}
+
+static void print_socket(FILE *out, struct json_object *socket) {
+        const char *path = status_json_text(socket, "path"), *seen_at = status_json_text(socket, "seen_at");
+
+        fprintf(out, "%s: ", path);
+        print_listener(out, socket);
+        if (*seen_at && strcmp(seen_at, path) != 0)
+                fprintf(out, ", seen at %s", seen_at);
+        fputs("\n", out);
+}
+
+static void print_port(FILE *out, struct json_object *port) {
+        fprintf(out, "%" PRIu64 ": ", status_json_number(port, "port"));
+        print_listener(out, port);
         fputs("\n", out);
 }
 

@@ -226,6 +226,7 @@ static ReasonCode socket_reason(SocketEvidence evidence) {
                 [SOCKET_EVIDENCE_UNLINKED] = REASON_SOCKET_UNLINKED,
                 [SOCKET_EVIDENCE_FOREIGN] = REASON_SOCKET_FOREIGN,
                 [SOCKET_EVIDENCE_NOT_ACCEPTING] = REASON_SOCKET_NOT_ACCEPTING,
+                [SOCKET_EVIDENCE_SLOW] = REASON_SOCKET_NOT_ACCEPTING,
         };
         return codes[evidence];
 }
@@ -264,11 +265,22 @@ static void judge_sockets(Judgement *j, bool first_appearance) {
                 bool patient = e == EXPECT_SOON && !s->seen_alive;
 
                 if (e == EXPECT_NOTHING || s->evidence == SOCKET_EVIDENCE_ALIVE ||
-                    s->evidence == SOCKET_EVIDENCE_UNKNOWN || patient != first_appearance || is_held_by_stranger(j, s))
+                    s->evidence == SOCKET_EVIDENCE_UNKNOWN || s->evidence == SOCKET_EVIDENCE_SLOW ||
+                    patient != first_appearance || is_held_by_stranger(j, s))
                         continue;
                 say_socket(j, patient ? SERVICE_STARTING : SERVICE_FAILED, socket_reason(s->evidence), s);
                 if (patient)
                         judgement_recheck(j, deadline_usec);
+        }
+}
+
+static void judge_slow_sockets(Judgement *j) {
+        for (size_t i = 0; i < j->seen->n_sockets; i++) {
+                const SocketObservation *s = &j->seen->sockets[i];
+                uint64_t deadline_usec;
+
+                if (s->evidence == SOCKET_EVIDENCE_SLOW && expect_of(j, s->action, &deadline_usec) != EXPECT_NOTHING)
+                        judgement_say(j, SERVICE_DEGRADED, socket_reason(s->evidence), SUBJECT_SOCKET, i);
         }
 }
 
@@ -410,6 +422,8 @@ ServiceDecision service_status_decide(const ServiceObservation *seen, uint64_t n
         judge_unseen_sockets(&j);
         j.rule = RULE_PROBES;
         judge_probes(&j, /* report= */ false, SERVICE_DEGRADED, /* aged= */ false);
+        j.rule = RULE_SOCKETS;
+        judge_slow_sockets(&j);
         j.rule = RULE_PARTLY_STOPPED;
         judge_partly_stopped(&j);
         j.rule = RULE_REPORT_PROBES;

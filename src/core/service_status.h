@@ -21,6 +21,7 @@ typedef enum SocketEvidence {
         SOCKET_EVIDENCE_UNLINKED,
         SOCKET_EVIDENCE_FOREIGN,
         SOCKET_EVIDENCE_NOT_ACCEPTING,
+        SOCKET_EVIDENCE_SLOW, /* alive, but connections have been waiting for some time */
         _SOCKET_EVIDENCE_MAX,
 } SocketEvidence;
 
@@ -135,6 +136,7 @@ typedef struct ServiceDecision {
  * 11  evidence too old                                        unknown   (stale): what may be dead is not said to serve,
  *                                                             as by the following
  *  8  a required probe fails below its limit                  degraded (probe-failed)
+ *     7 connections to a socket wait, and it has room        degraded (socket-not-accepting)
  *  9  some, not all, actions stopped by an operator           degraded; their sockets and probes are not judged
  * 10  a report probe fails                                    degraded
  * 12  otherwise                                               running

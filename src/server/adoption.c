@@ -137,8 +137,7 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
         if (memcmp(a->known_invocation, a->facts.invocation, sizeof a->known_invocation) == 0)
                 return;
         memcpy(a->known_invocation, a->facts.invocation, sizeof a->known_invocation);
-        (void) sockets_look(supervisor_sockets(adoption->supervisor), a->service);
-        sockets_reset(a->service, a);
+        sockets_reset(supervisor_sockets(adoption->supervisor), a->service, a);
         ports_reset(supervisor_ports(adoption->supervisor), a->service, a);
         probing_reset(a->service, a, adopted);
         start_limit_count(&a->start_limit, &a->definition->restart, clock_monotonic_usec());
@@ -188,8 +187,12 @@ static void changed(const char *unit, void *userdata) {
                 (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
         if (a && a->known_active != a->facts.active)
                 ports_owner_changed(supervisor_ports(adoption->supervisor), s);
-        if (a)
+        if (a && a->known_main_pid != a->facts.main_pid && a->facts.main_pid > 0)
+                sockets_process_changed(supervisor_sockets(adoption->supervisor), s);
+        if (a) {
                 a->known_active = a->facts.active;
+                a->known_main_pid = a->facts.main_pid;
+        }
         supervisor_mark(s);
 }
 

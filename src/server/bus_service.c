@@ -8,6 +8,7 @@
 
 #include "server/evaluation.h"
 #include "server/service_json.h"
+#include "server/sockets.h"
 
 static int get_word(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -73,10 +74,9 @@ static int append_sockets(sd_bus_message *reply, const Service *s) {
 
         for (size_t i = 0; r >= 0 && i < s->definition->n_sockets; i++) {
                 const ServiceSocket *k = &s->sockets[i];
-                SocketState state = k->seen.state == SOCKET_ALIVE && k->foreign ? SOCKET_FOREIGN : k->seen.state;
-
-                r = sd_bus_message_append(reply, "(ssus)", k->definition->path, socket_state_to_string(state),
-                                          k->listener_pid, k->listener_unit ? k->listener_unit : "");
+                r = sd_bus_message_append(reply, "(ssus)", k->definition->path,
+                                          socket_state_to_string(sockets_state(k)), k->listener.pid,
+                                          k->listener.unit ? k->listener.unit : "");
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }

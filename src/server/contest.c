@@ -5,28 +5,45 @@
 #include <sys/stat.h>
 
 #include "boundary/process_end.h"
-#include "boundary/straight_path.h"
 #include "server/ports.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
-/* Not by way of a link, and not one more name of a file that has another: a service's folder is its user's, who could
- * have anybody ended who listens anywhere. */
-static bool leads_straight_to(const char *path, uint64_t inode) {
-        _cleanup_close_ int fd = straight_path_open(path);
+/* Not one more name of a file that has another: a service's folder is its user's, who could have anybody ended who
+ * listens anywhere. */
+static bool has_one_name(int file) {
         struct stat st;
 
-        return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode && st.st_nlink == 1;
+        return fstat(file, &st) == 0 && st.st_nlink == 1;
 }
 
 static Contested contest_socket(const ServiceSocket *k) {
         Contested c = { .socket = k->seen.socket, .name = k->definition->name };
 
-        if (!leads_straight_to(k->definition->path, k->seen.inode))
+        if (sockets_state(k) == SOCKET_LINK || !has_one_name(k->file))
                 c.left = "leads to another socket by a link, and whoever listens there is left alone";
         else if (c.socket == 0)
                 c.left = "is held by a process that cannot be seen from here, and is left to it";
         return c;
+}
+
+static bool is_contested(const ServiceSocket *k) {
+        switch (sockets_state(k)) {
+        case SOCKET_FOREIGN:
+        case SOCKET_LINK:
+                return true;
+        case SOCKET_UNKNOWN: /* somebody listens, and whose it is cannot be told */
+                return k->file >= 0;
+        case SOCKET_ALIVE:
+        case SOCKET_MISSING:
+        case SOCKET_NO_LISTENER:
+        case SOCKET_UNLINKED:
+        case SOCKET_NOT_ACCEPTING:
+        case _SOCKET_STATE_MAX:
+        case SOCKET_STATE_INVALID:
+                break;
+        }
+        return false;
 }
 
 static size_t find_sockets(const Action *a, Contested ret[static CONTESTED_MAX]) {
@@ -36,10 +53,8 @@ static size_t find_sockets(const Action *a, Contested ret[static CONTESTED_MAX])
         (void) sockets_look(supervisor_sockets(s->supervisor), s);
         for (size_t i = 0; i < s->definition->n_sockets; i++) {
                 const ServiceSocket *k = &s->sockets[i];
-                bool listens = k->seen.state == SOCKET_ALIVE || k->seen.state == SOCKET_NOT_ACCEPTING;
-                bool is_ours = !k->foreign && k->listener_unit;
 
-                if (listens && !is_ours && (k->definition->action < 0 || &s->actions[k->definition->action] == a))
+                if (is_contested(k) && (k->definition->action < 0 || &s->actions[k->definition->action] == a))
                         ret[n++] = contest_socket(k);
         }
         return n;

@@ -9,6 +9,7 @@
 #include "server/evaluation.h"
 #include "server/port_text.h"
 #include "server/probing.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 /* The words behind each reason code. They are made when asked for, from the same evidence that was decided on. */
@@ -134,6 +135,14 @@ static void say_action(FILE *f, const Service *s, ReasonCode code, const Action 
         }
 }
 
+static void say_foreign(FILE *f, const ServiceSocket *k) {
+        if (sockets_state(k) == SOCKET_LINK)
+                fprintf(f, "%s, which is not followed", k->link_text ? k->link_text : "is a symbolic link");
+        else
+                fprintf(f, "held by PID %" PRIu32 " (%s) of %s", k->listener.pid, k->listener.command,
+                        k->listener.unit && k->listener.unit[0] ? k->listener.unit : "no unit");
+}
+
 static void say_socket(FILE *f, ReasonCode code, const ServiceSocket *k) {
         fprintf(f, "%s: ", k->definition->name);
         switch ((int) code) {
@@ -147,14 +156,15 @@ static void say_socket(FILE *f, ReasonCode code, const ServiceSocket *k) {
                 fprintf(f, "the listener lives, but its file is gone: nobody can connect");
                 break;
         case REASON_SOCKET_FOREIGN:
-                fprintf(f, "held by PID %" PRIu32 " of %s", k->listener_pid,
-                        k->listener_unit && k->listener_unit[0] ? k->listener_unit : "no unit");
+                say_foreign(f, k);
                 break;
         case REASON_SOCKET_NOT_ACCEPTING:
-                fprintf(f, "%" PRIu32 " connections wait, and none is accepted", k->seen.backlog);
+                fprintf(f, "%" PRIu32 " connection%s, and none is accepted", k->seen.backlog,
+                        k->seen.backlog == 1 ? " waits" : "s wait");
                 break;
         default:
-                fprintf(f, "cannot be seen from here");
+                fprintf(f, k->seen.state == SOCKET_ALIVE ? "somebody listens, and whose it is cannot be told"
+                                                         : "cannot be seen from here");
                 break;
         }
 }

@@ -5,8 +5,10 @@
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
-/* For so long a full accept queue may be a burst that the service is working off. */
-#define QUEUE_FULL_PATIENCE_USEC (1 * USEC_PER_SEC)
+/* For so long connections may wait although none is taken … */
+#define QUEUE_STANDING_PATIENCE_USEC (1 * USEC_PER_SEC)
+/* … and for so long while there is room for more. */
+#define QUEUE_SLOW_PATIENCE_USEC (10 * USEC_PER_SEC)
 
 bool observation_in_motion(ServiceState state) {
         return state == SERVICE_STARTING || state == SERVICE_STOPPING || state == SERVICE_RESTARTING;
@@ -130,9 +132,7 @@ static SocketEvidence evidence_in_doubt(const Service *s) {
         return sockets_are_late(supervisor_sockets(s->supervisor)) ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
 }
 
-/* What was seen, but for what may be over in a moment. */
-static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_usec, uint64_t doubt_until_usec,
-                                       SocketEvidence in_doubt, uint64_t now_usec, uint64_t *recheck) {
+static SocketEvidence evidence_of(SocketState state) {
         static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
                 [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
                 [SOCKET_ALIVE] = SOCKET_EVIDENCE_ALIVE,
@@ -141,46 +141,70 @@ static SocketEvidence settled_evidence(SocketState state, uint64_t full_since_us
                 [SOCKET_UNLINKED] = SOCKET_EVIDENCE_UNLINKED,
                 [SOCKET_FOREIGN] = SOCKET_EVIDENCE_FOREIGN,
                 [SOCKET_NOT_ACCEPTING] = SOCKET_EVIDENCE_NOT_ACCEPTING,
+                [SOCKET_LINK] = SOCKET_EVIDENCE_FOREIGN, /* whoever is at its other end, it is not the service */
         };
-        SocketEvidence seen = evidence[state];
 
-        if (seen == SOCKET_EVIDENCE_NOT_ACCEPTING) {
-                uint64_t patience_usec = usec_add(full_since_usec, QUEUE_FULL_PATIENCE_USEC);
+        return evidence[state];
+}
 
-                if (now_usec < patience_usec) {
-                        seen = SOCKET_EVIDENCE_ALIVE;
-                        if (patience_usec < *recheck)
-                                *recheck = patience_usec;
-                }
-        }
-        if (now_usec < doubt_until_usec && seen != SOCKET_EVIDENCE_ALIVE) {
-                seen = in_doubt;
-                if (doubt_until_usec < *recheck)
-                        *recheck = doubt_until_usec;
-        }
-        return seen;
+/* True until then: the answer is another one later. */
+static bool is_before(uint64_t now_usec, uint64_t at_usec, uint64_t *recheck) {
+        if (now_usec < at_usec && at_usec < *recheck)
+                *recheck = at_usec;
+        return now_usec < at_usec;
+}
+
+/* A live socket by its queue. One that is full turns clients away; one that has room may be that of a server which does
+ * one thing after the other, so it is only slow at first. */
+static SocketEvidence queue_evidence(const SocketSighting *seen, uint64_t now_usec, uint64_t *recheck) {
+        uint64_t since_usec = seen->waiting_since_usec;
+
+        if (since_usec == 0 || is_before(now_usec, usec_add(since_usec, QUEUE_STANDING_PATIENCE_USEC), recheck))
+                return SOCKET_EVIDENCE_ALIVE;
+        if (seen->state != SOCKET_NOT_ACCEPTING &&
+            is_before(now_usec, usec_add(since_usec, QUEUE_SLOW_PATIENCE_USEC), recheck))
+                return SOCKET_EVIDENCE_SLOW;
+        return SOCKET_EVIDENCE_NOT_ACCEPTING;
+}
+
+static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_usec, uint64_t *recheck) {
+        SocketState state = sockets_state(socket);
+
+        if (state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING)
+                return queue_evidence(&socket->seen, now_usec, recheck);
+        if (state == SOCKET_LINK)
+                (void) is_before(now_usec, socket->link_until_usec, recheck);
+        if (socket->doubted_usec > 0 &&
+            is_before(now_usec, usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC), recheck))
+                return evidence_in_doubt(socket->service);
+        return evidence_of(state);
 }
 
 static SocketObservation observe_socket(const Service *s, size_t index, uint64_t now_usec, uint64_t *recheck) {
         const ServiceSocket *socket = &s->sockets[index];
-        uint64_t doubt_until_usec = socket->doubted_usec > 0 ? usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC) : 0;
-        SocketEvidence seen = settled_evidence(socket->seen.state, socket->full_since_usec, doubt_until_usec,
-                                               evidence_in_doubt(s), now_usec, recheck);
 
         return (SocketObservation){
-                .evidence = seen == SOCKET_EVIDENCE_ALIVE && socket->foreign ? SOCKET_EVIDENCE_FOREIGN : seen,
+                .evidence = socket_evidence(socket, now_usec, recheck),
                 .action = socket->definition->action,
                 .seen_alive = socket->seen_alive,
                 .index = (uint16_t) index,
         };
 }
 
+static SocketEvidence port_evidence(const Service *s, const ServicePort *port, uint64_t now_usec, uint64_t *recheck) {
+        if (port->state == SOCKET_NOT_ACCEPTING &&
+            is_before(now_usec, usec_add(port->full_since_usec, QUEUE_STANDING_PATIENCE_USEC), recheck))
+                return SOCKET_EVIDENCE_ALIVE;
+        if (port->state != SOCKET_ALIVE && is_before(now_usec, port->doubt_until_usec, recheck))
+                return evidence_in_doubt(s);
+        return evidence_of(port->state);
+}
+
 static SocketObservation observe_port(const Service *s, size_t index, uint64_t now_usec, uint64_t *recheck) {
         const ServicePort *port = &s->ports[index];
 
         return (SocketObservation){
-                .evidence = settled_evidence(port->state, port->full_since_usec, port->doubt_until_usec,
-                                             evidence_in_doubt(s), now_usec, recheck),
+                .evidence = port_evidence(s, port, now_usec, recheck),
                 .action = port->definition->action,
                 .seen_alive = port->seen_alive,
                 .is_port = true,

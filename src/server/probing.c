@@ -76,11 +76,11 @@ static void probe_now(ServiceProbe *p) {
                 p->n_not_asked_since_asked = TRIES_MAX;
                 return;
         }
-        (void) probe_start(p->probe, NULL); /* -EALREADY: its answer is on the way */
+        (void) probe_start(p->probe); /* -EALREADY: its answer is on the way */
 }
 
 static void schedule(ServiceProbe *p, uint64_t delay_usec) {
-        int r = probe_start_at(p->probe, NULL, usec_add(clock_monotonic_usec(), delay_usec));
+        int r = probe_start_at(p->probe, usec_add(clock_monotonic_usec(), delay_usec));
 
         if (r < 0 && r != -EALREADY)
                 log_error("%s: cannot schedule the probe %s: %s", p->service->definition->name, p->definition->name,
@@ -215,7 +215,7 @@ static void carry_over(const ServiceProbe *before, ServiceProbe *after) {
         kept.is_owed = false;
         *after = kept;
         if (after->active)
-                (void) probe_start_at(after->probe, NULL, next_usec == USEC_NEVER ? clock_monotonic_usec() : next_usec);
+                (void) probe_start_at(after->probe, next_usec == USEC_NEVER ? clock_monotonic_usec() : next_usec);
 }
 
 void probing_carry_over(const Service *before, Service *after) {

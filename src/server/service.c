@@ -13,6 +13,7 @@
 #include "server/probing.h"
 #include "server/records.h"
 #include "server/service_live.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 static int find_socket(const ServiceDefinition *d, const char *path) {
@@ -31,6 +32,7 @@ static int find_port(const ServiceDefinition *d, uint16_t port) {
 
 static int make_probe(Service *s, size_t index, ServiceProbe *p) {
         const ProbeDefinition *d = &s->definition->probes[index];
+        int r;
 
         *p = (ServiceProbe){ .service = s,
                              .definition = d,
@@ -42,7 +44,10 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
                 p->action = s->definition->sockets[p->socket].action;
         else if (p->action < 0 && p->port >= 0)
                 p->action = s->definition->ports[p->port].action;
-        return probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
+        r = probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
+        if (r >= 0 && p->socket >= 0)
+                probe_set_reach(p->probe, &(ProbeReach){ sockets_connect_probe, &s->sockets[p->socket] });
+        return r;
 }
 
 static void free_parts(Service *s) {
@@ -56,7 +61,7 @@ static void free_parts(Service *s) {
                 probe_free(s->probes[i].probe);
         }
         for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
-                free(s->sockets[i].listener_unit);
+                sockets_release(&s->sockets[i]);
         for (size_t i = 0; s->ports && i < s->definition->n_ports; i++)
                 free(s->ports[i].listener_unit);
         free(s->probes);
@@ -84,7 +89,7 @@ static int make_parts(Service *s) {
                 unit_name_of_action(d, i, s->actions[i].unit);
         }
         for (size_t i = 0; i < d->n_sockets; i++)
-                s->sockets[i].definition = &d->sockets[i];
+                s->sockets[i] = (ServiceSocket){ .service = s, .definition = &d->sockets[i], .file = -1 };
         for (size_t i = 0; i < d->n_ports; i++)
                 s->ports[i].definition = &d->ports[i];
         for (size_t i = 0; r >= 0 && i < d->n_probes; i++)
@@ -164,6 +169,7 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
                 new->facts = old->facts;
                 new->known_active = old->known_active;
                 new->start_limit = old->start_limit;
+                new->known_main_pid = old->known_main_pid;
                 new->by_operator = old->by_operator;
                 /* Its call was forgotten with the old object: it is made again, which for a start or stop is nothing.
                  */
@@ -174,6 +180,8 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
                 memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
                 new->wanted = old->wanted;
         }
+        for (size_t i = 0; i < definition->n_sockets; i++)
+                next.sockets[i].service = s;
         for (size_t i = 0; i < definition->n_probes; i++)
                 next.probes[i].service = s;
         probing_carry_over(s, &next);

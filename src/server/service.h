@@ -16,6 +16,7 @@
 #include "core/recent_answers.h"
 #include "core/service_definition.h"
 #include "core/service_status.h"
+#include "core/socket_owner.h"
 #include "core/unit_facts.h"
 #include "core/unit_names.h"
 
@@ -36,6 +37,7 @@ typedef enum ActionTask {
 typedef struct Action {
         Service *service;
         UnitActive known_active; /* as of the last signal: a death is a change, not a state */
+        uint32_t known_main_pid; /* the same */
         const ActionDefinition *definition;
         char unit[UNIT_NAME_MAX];
         UnitFacts facts;
@@ -53,17 +55,36 @@ typedef struct Action {
         char evicted[240];         /* what became of the last one; "": it had nothing to do */
 } Action;
 
+/* Who has a live socket (socket_identity.c). */
+typedef struct SocketListener {
+        SocketOwner owner;
+        uint32_t peer_pid; /* of the process that called listen(), as each connection has it; 0: not known */
+        uint32_t pid;      /* of the process that has it; 0: not known */
+        char *unit;        /* of that process; NULL: not known */
+        char command[PROCESS_COMMAND_MAX];
+        sd_event_source *exit;      /* of that process, where nobody else tells of it */
+        bool is_put_off;            /* it was asked for so often of late that it will be asked later */
+        uint64_t search_after_usec; /* monotonic: when all processes may be looked through again */
+} SocketListener;
+
 typedef struct ServiceSocket {
+        Service *service;
         const SocketDefinition *definition;
         SocketSighting seen;
-        bool seen_alive; /* in this invocation */
-        bool foreign;
-        uint64_t doubted_usec;     /* monotonic: went bad under a process that counts as up, and systemd is being asked
-                                    * whether it still is; 0: no doubt */
-        uint64_t full_since_usec;  /* monotonic; 0: its queue has room */
-        uint64_t identified_inode; /* the inode whose listener is known */
-        uint32_t listener_pid;     /* 0: not known */
-        char *listener_unit;       /* NULL: not known */
+        int file;                 /* that was seen alive, O_PATH; -1: none is */
+        bool in_view;             /* it was found alive in a file system that its process has for itself … */
+        uint32_t view_pid;        /* … and this is the process */
+        bool is_unwatched;        /* its folder cannot be watched */
+        uint64_t link_until_usec; /* monotonic: until then it counts as the link that it was; 0: it was none */
+        char *link_text;          /* what that link was; NULL: not known */
+        SocketListener listener;
+        uint64_t asking_since_usec; /* monotonic: connections made to find out whose it is are counted from then on … */
+        unsigned n_asked;           /* … and were so many */
+        bool seen_alive;            /* in this invocation */
+        uint64_t doubted_usec;      /* monotonic: went bad under a process that counts as up, and systemd is being asked
+                                     * whether it still is; 0: no doubt */
+        bool is_suspect;
+        LIST_ENTRY(ServiceSocket) suspects;
 } ServiceSocket;
 
 typedef struct ServicePort {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "server/service_json.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 static void add_listener(FILE *f, uint32_t pid, const char *unit) {
@@ -25,10 +26,8 @@ static void say_action(FILE *f, const Action *a) {
 }
 
 static void say_socket(FILE *f, const ServiceSocket *k) {
-        SocketState state = k->seen.state == SOCKET_ALIVE && k->foreign ? SOCKET_FOREIGN : k->seen.state;
-
-        fprintf(f, "%s: %s", k->definition->name, socket_state_to_string(state));
-        add_listener(f, k->listener_pid, k->listener_unit);
+        fprintf(f, "%s: %s", k->definition->name, socket_state_to_string(sockets_state(k)));
+        add_listener(f, k->listener.pid, k->listener.unit);
 }
 
 static void say_port(FILE *f, const ServicePort *k) {

@@ -9,6 +9,7 @@
 #include "server/evaluation.h"
 #include "server/healing.h"
 #include "server/records.h"
+#include "server/sockets.h"
 
 enum {
         RECENT_SHOWN_MAX = 64,
@@ -48,13 +49,15 @@ static struct json_object *json_of_action(const Action *a) {
 
 static struct json_object *json_of_socket(const ServiceSocket *k) {
         struct json_object *o = json_object_new_object();
-        SocketState state = k->seen.state == SOCKET_ALIVE && k->foreign ? SOCKET_FOREIGN : k->seen.state;
+        _cleanup_free_ char *path = sockets_path(k);
 
         add_string(o, "path", k->definition->path);
-        add_string(o, "state", socket_state_to_string(state));
-        add_u64(o, "listener_pid", k->listener_pid);
-        add_string(o, "listener_unit", k->listener_unit ? k->listener_unit : "");
+        add_string(o, "state", socket_state_to_string(sockets_state(k)));
+        add_u64(o, "listener_pid", k->listener.pid);
+        add_string(o, "listener_command", k->listener.command);
+        add_string(o, "listener_unit", k->listener.unit ? k->listener.unit : "");
         add_u64(o, "backlog", k->seen.backlog);
+        add_string(o, "seen_at", path ? path : "");
         return o;
 }
 

@@ -11,6 +11,7 @@
 #include "server/evaluation.h"
 #include "server/service_evidence.h"
 #include "server/service_json.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 static void add_text(struct json_object *array, const char *format, ...) _printf_(2, 3);
@@ -161,22 +162,32 @@ static void add_once(struct json_object *commands, const char *format, ...) {
 
 /* A file that is not there, or one with nobody or a stranger behind it. */
 static void add_socket_command(struct json_object *commands, const ServiceSocket *k, ReasonCode code) {
-        if (code == REASON_SOCKET_FOREIGN && k->listener_pid > 0)
-                add_once(commands, "systemctl status %" PRIu32, k->listener_pid);
+        _cleanup_free_ char *path = sockets_path(k);
+
+        if (code == REASON_SOCKET_FOREIGN && k->listener.pid == 1)
+                add_once(commands, "systemctl list-sockets");
+        else if (code == REASON_SOCKET_FOREIGN && k->listener.pid > 0)
+                add_once(commands, "systemctl status %" PRIu32, k->listener.pid);
+        else if (sockets_state(k) == SOCKET_LINK)
+                add_once(commands, "ls -l %s", path ? path : k->definition->path);
         else if (code == REASON_SOCKET_FOREIGN || code == REASON_SOCKET_NOT_ACCEPTING || code == REASON_SOCKET_UNLINKED)
                 add_once(commands, "ss -lxp src %s", k->definition->path);
         else
-                add_once(commands, "ls -l %s", k->definition->path);
+                add_once(commands, "ls -l %s", path ? path : k->definition->path);
 }
 
 /* What a person would type to ask what the probe asks. */
-static void add_probe_command(struct json_object *commands, const ProbeDefinition *p) {
+static void add_probe_command(struct json_object *commands, const ServiceProbe *probe) {
+        const ProbeDefinition *p = probe->definition;
+        _cleanup_free_ char *path = NULL;
         char where[256];
 
         if (p->type == PROBE_CONNECT)
                 return;
+        if (probe->socket >= 0)
+                path = sockets_path(&probe->service->sockets[probe->socket]);
         if (p->socket)
-                (void) snprintf(where, sizeof where, "--unix-socket %s http://localhost", p->socket);
+                (void) snprintf(where, sizeof where, "--unix-socket %s http://localhost", path ? path : p->socket);
         else
                 (void) snprintf(where, sizeof where, "http://127.0.0.1:%u", p->port);
         if (p->body) /* which may be a secret, and this is for everyone: who may see it finds it in the definition */
@@ -190,7 +201,7 @@ static void add_command(struct json_object *commands, const Service *s, const Re
 
         switch ((ReasonSubject) reason->subject) {
         case SUBJECT_PROBE:
-                add_probe_command(commands, &s->definition->probes[reason->index]);
+                add_probe_command(commands, &s->probes[reason->index]);
                 break;
         case SUBJECT_SOCKET:
                 add_socket_command(commands, &s->sockets[reason->index], (ReasonCode) reason->code);

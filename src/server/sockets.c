@@ -2,17 +2,21 @@
 #include "server/sockets.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/process_unit.h"
+#include "boundary/process_root.h"
+#include "boundary/socket_path.h"
 #include "boundary/socket_stale.h"
 #include "boundary/socket_watch.h"
 #include "core/unit_plan.h"
 #include "server/notices.h"
 #include "server/probing.h"
+#include "server/socket_identity.h"
 #include "server/supervisor.h"
 
 /* One dump of the kernel's table serves all services and costs 0.04 ms for a few, 0.4 ms for a thousand listeners. The
@@ -24,14 +28,22 @@
  * its answers wait for what it missed. */
 #define SWEEP_LATE_USEC (100 * USEC_PER_MSEC)
 #define CATCH_UP_USEC (1 * USEC_PER_SEC)
+/* How often a socket that is not known to be its service's own is asked about. */
+#define ASK_AGAIN_USEC (250 * USEC_PER_MSEC)
+/* For so long a path counts as a link after it was one: whoever swaps it to and fro is not to be seen as well between.
+ */
+#define LINK_MEMORY_USEC (1 * USEC_PER_SEC)
 
 struct Sockets {
         Supervisor *supervisor;
         SocketTable *table;
+        SocketIdentity *identity;
         SocketWatch *watch;
         sd_event_source *sweep;
         uint64_t due_usec, late_usec; /* monotonic: the next sweep; when one was last found late (0: never) */
         bool to_sweep;                /* the table changed, and not every service has been looked at since */
+        uint64_t ask_again_usec;
+        LIST_HEAD(, ServiceSocket) suspects; /* those that each sweep looks at, whatever the table says */
 };
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata);
@@ -58,7 +70,10 @@ int sockets_new(Supervisor *s, Sockets **ret) {
                 return -ENOMEM;
         k->supervisor = s;
         k->due_usec = clock_monotonic_usec() + SWEEP_INTERVAL_USEC;
+        LIST_INIT(&k->suspects);
         r = socket_table_new(&k->table);
+        if (r >= 0)
+                r = socket_identity_new(s, &k->identity);
         if (r >= 0)
                 r = start_watch(k);
         if (r >= 0)
@@ -75,13 +90,10 @@ Sockets *sockets_free(Sockets *k) {
                 return NULL;
         sd_event_source_disable_unref(k->sweep);
         socket_watch_free(k->watch);
+        socket_identity_free(k->identity);
         socket_table_free(k->table);
         free(k);
         return NULL;
-}
-
-SocketTable *sockets_table(const Sockets *k) {
-        return k->table;
 }
 
 /* The table says only once that it changed, also when it was read for the sake of one service: what that means for the
@@ -92,32 +104,6 @@ static void refresh(Sockets *k) {
         if (socket_table_refresh(k->table, &changed) < 0)
                 changed = true; /* the table answers by connecting now */
         k->to_sweep = k->to_sweep || changed;
-}
-
-static void forget_listener(ServiceSocket *socket) {
-        free(socket->listener_unit);
-        socket->listener_unit = NULL;
-        socket->listener_pid = 0;
-        socket->identified_inode = 0;
-        socket->foreign = false;
-}
-
-/* Who listens, once for each socket file: the kernel tells only by a connection, which is closed without a byte. */
-static void identify(Service *s, ServiceSocket *socket) {
-        pid_t pid;
-
-        if (socket->seen.state != SOCKET_ALIVE || socket->seen.inode == socket->identified_inode)
-                return;
-        forget_listener(socket);
-        if (socket_listener_pid(socket->definition->path, &pid) < 0 || pid <= 0)
-                return;
-        socket->identified_inode = socket->seen.inode;
-        socket->listener_pid = (uint32_t) pid;
-        if (process_unit_of(pid, supervisor_options(s->supervisor)->is_user, &socket->listener_unit) < 0)
-                return; /* gone since, or out of sight: no proof either way */
-        /* PID 1 (or the user manager) listens for socket-activated services. */
-        socket->foreign = pid != 1 && !service_find_action_by_unit(s, socket->listener_unit) &&
-                          strcmp(socket->listener_unit, "init.scope") != 0;
 }
 
 static bool is_good(SocketState state) {
@@ -146,36 +132,139 @@ static void doubt(Service *s, ServiceSocket *socket) {
                 socket->doubted_usec = clock_monotonic_usec();
 }
 
-static bool sight(Sockets *k, Service *s, ServiceSocket *socket) {
-        SocketSighting seen = socket_table_look(k->table, socket->definition->path);
-        bool was_foreign = socket->foreign,
-             changed = seen.state != socket->seen.state || seen.inode != socket->seen.inode;
+/* -- looking at one socket -- */
 
-        if (seen.state != SOCKET_NOT_ACCEPTING)
-                socket->full_since_usec = 0;
-        else if (socket->full_since_usec == 0)
-                socket->full_since_usec = clock_monotonic_usec();
-        if (!is_good(seen.state)) {
-                forget_listener(socket);
-                if (is_good(socket->seen.state) && !was_foreign) /* a stranger's was no good one to go on with */
-                        doubt(s, socket);
-        } else {
-                socket->doubted_usec = 0;
+/* The file system as a process sees it that the socket may be made by. -ENOENT: none of them has one of its own. */
+static int open_view(ServiceSocket *socket) {
+        const Service *s = socket->service;
+        int owner = socket->definition->action, r = -ENOENT;
+
+        for (size_t i = 0; r < 0 && i < s->definition->n_actions; i++) {
+                if ((owner >= 0 && (size_t) owner != i) || s->actions[i].facts.main_pid == 0)
+                        continue;
+                r = process_root_open((pid_t) s->actions[i].facts.main_pid);
+                socket->view_pid = s->actions[i].facts.main_pid;
         }
-        socket->seen = seen;
-        identify(s, socket);
-        if (seen.state == SOCKET_ALIVE && changed && !socket->foreign) {
+        return r;
+}
+
+typedef struct Sight {
+        int root;
+        SocketSighting seen;
+        int file;
+} Sight;
+
+static bool is_same_file(const SocketSighting *a, const SocketSighting *b) {
+        return is_good(a->state) && is_good(b->state) && a->inode == b->inode && a->socket == b->socket;
+}
+
+/* Takes what was seen for the truth, and finds out whose the socket is where that is not known yet. */
+static void take(Sockets *k, ServiceSocket *socket, Sight *sight) {
+        bool is_same = is_same_file(&socket->seen, &sight->seen);
+
+        if (!is_same) {
+                socket_identity_forget(socket);
+                cleanup_close(&socket->file);
+                socket->file = TAKE_FD(sight->file);
+        }
+        cleanup_close(&sight->file);
+        sight->file = -1;
+        socket->seen = sight->seen;
+        if (socket->seen.state == SOCKET_LINK) {
+                free(socket->link_text);
+                socket->link_text = socket_path_link_text(sight->root, socket->definition->path);
+                socket->link_until_usec = clock_monotonic_usec() + LINK_MEMORY_USEC;
+        }
+        if (is_good(socket->seen.state) && socket->listener.owner == OWNER_NOT_ASKED)
+                socket_identity_ask(k->identity, socket, -1);
+}
+
+static void look(const Sockets *k, const ServiceSocket *socket, int root, Sight *ret) {
+        ret->root = root;
+        ret->seen = socket_table_look(k->table, root, socket->definition->path, &socket->seen, &ret->file);
+}
+
+/* A service with a file system of its own (PrivateTmp=, RootDirectory=) may have the socket there; what is at that path
+ * for others is then none of its business. True: there is such a view, and no event tells what changes in it. */
+static bool look_in_both_views(Sockets *k, ServiceSocket *socket) {
+        _cleanup_close_ int view = socket->in_view ? open_view(socket) : -1;
+        Sight here = { .file = -1 }, there = { .file = -1 };
+
+        if (view >= 0)
+                look(k, socket, view, &there);
+        if (!is_good(there.seen.state)) {
+                look(k, socket, -1, &here);
+                if (is_good(here.seen.state)) {
+                        socket->in_view = false;
+                        take(k, socket, &here);
+                        if (socket->listener.owner == OWNER_SERVICE)
+                                return false;
+                }
+                if (view < 0)
+                        view = open_view(socket);
+                if (view >= 0)
+                        look(k, socket, view, &there);
+        }
+        socket->in_view = socket->in_view || is_good(there.seen.state);
+        if (socket->in_view && view >= 0)
+                take(k, socket, &there);
+        else if (!is_good(here.seen.state))
+                take(k, socket, &here);
+        return view >= 0;
+}
+
+/* Whether each sweep is to look at it: no event and no change of the table will tell what becomes of it. */
+static void suspect(Sockets *k, ServiceSocket *socket, bool is_unseen) {
+        bool is_suspect = is_unseen || socket->seen.is_out_of_sight || socket->is_unwatched ||
+                          (is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE);
+
+        if (is_suspect && !socket->is_suspect)
+                LIST_INSERT_HEAD(&k->suspects, socket, suspects);
+        else if (!is_suspect && socket->is_suspect)
+                LIST_REMOVE(socket, suspects);
+        socket->is_suspect = is_suspect;
+}
+
+static bool sight(Sockets *k, ServiceSocket *socket, bool ask_again) {
+        Service *s = socket->service;
+        SocketSighting before = socket->seen;
+        SocketOwner owner_before = socket->listener.owner;
+        bool is_unseen = look_in_both_views(k, socket), is_changed;
+
+        if (ask_again && is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE)
+                socket_identity_ask_again(k->identity, socket);
+        if (!is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && is_good(before.state) &&
+            owner_before == OWNER_SERVICE)
+                doubt(s, socket); /* one that was not the service's was no good one to go on with */
+        if (is_good(socket->seen.state))
+                socket->doubted_usec = 0;
+        is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||
+                     (is_good(before.state) && !is_same_file(&socket->seen, &before));
+        if (is_changed && socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE) {
                 socket->seen_alive = true;
                 probing_socket_appeared(s, (int) (socket - s->sockets));
         }
-        return changed || was_foreign != socket->foreign;
+        suspect(k, socket, is_unseen);
+        return is_changed || before.waiting_since_usec != socket->seen.waiting_since_usec;
+}
+
+/* The same, as far as the picture goes: what becomes of a file that is watched and was in sight is told by inotify. */
+static bool follow(Sockets *k, ServiceSocket *socket) {
+        SocketSighting before = socket->seen;
+
+        if (socket->is_suspect || sockets_state(socket) == SOCKET_LINK || socket->listener.owner != OWNER_SERVICE ||
+            !k->watch || !socket_table_follow(k->table, &socket->seen))
+                return sight(k, socket, false);
+        if (socket->seen.state == SOCKET_ALIVE && before.state != SOCKET_ALIVE)
+                probing_socket_appeared(socket->service, (int) (socket - socket->service->sockets));
+        return before.state != socket->seen.state || before.waiting_since_usec != socket->seen.waiting_since_usec;
 }
 
 static bool sight_all(Sockets *k, Service *s) {
         bool changed = false;
 
         for (size_t i = 0; i < s->definition->n_sockets; i++)
-                changed = sight(k, s, &s->sockets[i]) || changed;
+                changed = sight(k, &s->sockets[i], false) || changed;
         return changed;
 }
 
@@ -186,14 +275,42 @@ bool sockets_look(Sockets *k, Service *service) {
         return sight_all(k, service);
 }
 
-static void sweep_all(Sockets *k) {
+void sockets_process_changed(Sockets *k, Service *service) {
+        for (size_t i = 0; i < service->definition->n_sockets; i++)
+                if (sockets_state(&service->sockets[i]) != SOCKET_ALIVE)
+                        (void) sight(k, &service->sockets[i], true);
+}
+
+static void sweep_suspects(Sockets *k) {
+        bool ask_again = clock_monotonic_usec() >= k->ask_again_usec;
+        ServiceSocket *next;
+
+        for (ServiceSocket *socket = LIST_FIRST(&k->suspects); socket; socket = next) {
+                if (sight(k, socket, ask_again))
+                        supervisor_mark(socket->service);
+                next = LIST_NEXT(socket, suspects); /* is its next still, should it have been taken out just now */
+        }
+        if (ask_again)
+                k->ask_again_usec = clock_monotonic_usec() + ASK_AGAIN_USEC;
+        socket_identity_work(k->identity);
+}
+
+static void sweep_all(Sockets *k, bool look_at_files) {
         size_t n;
         Service *const *services = supervisor_services(k->supervisor, &n);
 
         k->to_sweep = false;
-        for (size_t i = 0; i < n; i++)
-                if (sight_all(k, services[i]))
+        for (size_t i = 0; i < n; i++) {
+                bool changed = false;
+
+                for (size_t j = 0; j < services[i]->definition->n_sockets; j++) {
+                        ServiceSocket *socket = &services[i]->sockets[j];
+
+                        changed = (look_at_files ? sight(k, socket, false) : follow(k, socket)) || changed;
+                }
+                if (changed)
                         supervisor_mark(services[i]);
+        }
 }
 
 static bool is_overdue(const Sockets *k) {
@@ -220,7 +337,8 @@ static void sweep(Sockets *k) {
         }
         refresh(k);
         if (k->to_sweep || !k->watch || late)
-                sweep_all(k);
+                sweep_all(k, late);
+        sweep_suspects(k);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
         k->due_usec = clock_monotonic_usec() + (cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
         (void) sd_event_source_set_time(k->sweep, k->due_usec);
@@ -263,14 +381,14 @@ static void on_folder(const char *directory, const char *name, void *userdata) {
 
                 for (size_t j = 0; j < services[i]->definition->n_sockets; j++)
                         if (lies_in(services[i]->sockets[j].definition->path, directory))
-                                changed = sight(k, services[i], &services[i]->sockets[j]) || changed;
+                                changed = sight(k, &services[i]->sockets[j], false) || changed;
                 if (changed)
                         supervisor_mark(services[i]);
         }
 }
 
-/* The folder of each socket, one call of `f` a socket: socket_watch counts. */
-static void each_folder(Sockets *k, const Service *s, int (*add)(SocketWatch *w, const char *directory),
+/* The folder of each socket, one call a socket: socket_watch counts. */
+static void each_folder(Sockets *k, Service *s, int (*add)(SocketWatch *w, const char *directory),
                         void (*remove_folder)(SocketWatch *w, const char *directory)) {
         for (size_t i = 0; k->watch && i < s->definition->n_sockets; i++) {
                 const char *path = s->definition->sockets[i].path, *slash = strrchr(path, '/');
@@ -281,6 +399,7 @@ static void each_folder(Sockets *k, const Service *s, int (*add)(SocketWatch *w,
                         r = add(k->watch, folder);
                 else if (folder)
                         remove_folder(k->watch, folder);
+                s->sockets[i].is_unwatched = r < 0;
                 if (r < 0)
                         log_warning("%s: cannot watch %s, so it is looked at by the sweep alone: %s",
                                     s->definition->name, folder, strerror(-r));
@@ -297,16 +416,95 @@ void sockets_forget(Sockets *k, Service *service) {
         each_folder(k, service, NULL, socket_watch_remove);
 }
 
-void sockets_reset(Service *service, const Action *owner) {
+void sockets_reset(Sockets *k, Service *service, const Action *owner) {
+        if (service->definition->n_sockets > 0)
+                refresh(k);
         for (size_t i = 0; i < service->definition->n_sockets; i++) {
                 ServiceSocket *socket = &service->sockets[i];
 
                 if (owner && socket->definition->action >= 0 && &service->actions[socket->definition->action] != owner)
                         continue;
-                socket->seen_alive = socket->seen.state == SOCKET_ALIVE && !socket->foreign;
-                socket->identified_inode = 0;
+                socket_identity_forget(socket);
+                (void) sight(k, socket, false);
+                socket->seen_alive = socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE;
         }
 }
+
+void sockets_release(ServiceSocket *socket) {
+        if (!socket->service)
+                return; /* was never set up */
+        socket_identity_forget(socket);
+        cleanup_close(&socket->file);
+        free(socket->link_text);
+        if (socket->is_suspect)
+                LIST_REMOVE(socket, suspects);
+}
+
+char *sockets_path(const ServiceSocket *socket) {
+        char *path;
+        int r;
+
+        if (socket->in_view && socket->view_pid > 0)
+                r = asprintf(&path, "/proc/%" PRIu32 "/root%s", socket->view_pid, socket->definition->path);
+        else
+                r = asprintf(&path, "%s", socket->definition->path);
+        return r < 0 ? NULL : path;
+}
+
+SocketState sockets_state(const ServiceSocket *socket) {
+        if (clock_monotonic_usec() < socket->link_until_usec)
+                return SOCKET_LINK;
+        if (!is_good(socket->seen.state))
+                return socket->seen.state;
+        switch (socket->listener.owner) {
+        case OWNER_SERVICE:
+                return socket->seen.state;
+        case OWNER_STRANGER:
+                return SOCKET_FOREIGN;
+        case OWNER_NOT_ASKED:
+        case OWNER_UNTOLD:
+        case _SOCKET_OWNER_MAX:
+                break;
+        }
+        return SOCKET_UNKNOWN;
+}
+
+/* -- what a probe connects to -- */
+
+static int why_not(SocketState state, ProbeResult *refusal) {
+        switch (state) {
+        case SOCKET_MISSING:
+        case SOCKET_UNLINKED:
+                return -ENOENT;
+        case SOCKET_NO_LISTENER:
+                return -ECONNREFUSED;
+        case SOCKET_LINK:
+        case SOCKET_UNKNOWN:
+        case SOCKET_ALIVE:
+        case SOCKET_FOREIGN:
+        case SOCKET_NOT_ACCEPTING:
+        case _SOCKET_STATE_MAX:
+        case SOCKET_STATE_INVALID:
+                break;
+        }
+        refusal->outcome = PROBE_UNKNOWN;
+        (void) snprintf(refusal->error, sizeof refusal->error, "its socket %s",
+                        state == SOCKET_LINK ? "is a symbolic link" : "cannot be looked at");
+        return 1;
+}
+
+int sockets_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
+        ServiceSocket *socket = userdata;
+        Sockets *k = supervisor_sockets(socket->service->supervisor);
+
+        if (socket->file < 0 && sight(k, socket, false))
+                supervisor_mark(socket->service);
+        if (socket->file < 0 || clock_monotonic_usec() < socket->link_until_usec)
+                return why_not(sockets_state(socket), refusal);
+        return socket_identity_connect(k->identity, socket, fd, refusal);
+}
+
+/* -- cleaning -- */
 
 static void clean_ready_file(const Service *s, size_t action) {
         _cleanup_free_ char *path = unit_plan_ready_file(s->definition, action);
@@ -331,6 +529,8 @@ void sockets_clean(Service *service, int action) {
 
                 if (d->sockets[i].action < 0 ? !with_common : action >= 0 && d->sockets[i].action != action)
                         continue;
+                if (service->sockets[i].in_view)
+                        continue; /* what stands at that path here is not the service's */
                 r = socket_remove_stale(d->sockets[i].path);
                 if (r < 0)
                         log_warning("%s: cannot remove the dead socket %s: %s", d->name, d->sockets[i].path,

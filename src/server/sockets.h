@@ -12,8 +12,6 @@ int sockets_new(Supervisor *s, Sockets **ret);
 Sockets *sockets_free(Sockets *k);
 DEFINE_CLEANUP(Sockets *, sockets_free)
 
-SocketTable *sockets_table(const Sockets *k);
-
 /* The service's folders are watched from now on (until sockets_forget()). */
 void sockets_follow(Sockets *k, Service *service);
 void sockets_forget(Sockets *k, Service *service);
@@ -31,8 +29,25 @@ bool sockets_are_late(const Sockets *k);
  * is still on its way. Until systemd has answered, or for this long, it is not called dead. */
 #define SOCKETS_DOUBT_USEC UINT64_C(50000)
 
-/* An owner has a new InvocationID (NULL: all): nothing has been seen alive yet. */
-void sockets_reset(Service *service, const Action *owner);
+/* An owner has a new InvocationID (NULL: all): what was seen of its sockets was another one's. They are looked at anew.
+ */
+void sockets_reset(Sockets *k, Service *service, const Action *owner);
+
+/* An action has another main process: sockets that were not found to be its own may be found by it. */
+void sockets_process_changed(Sockets *k, Service *service);
+
+/* What is to be said of it, whose it is included. */
+SocketState sockets_state(const ServiceSocket *socket);
+
+/* Where it is for us: its path, or below /proc/PID/root for a service with a file system of its own. To be freed. */
+char *sockets_path(const ServiceSocket *socket);
+
+/* ProbeReach.connect; userdata is the ServiceSocket: connects to the file that was last seen alive, if the service has
+ * it, and to nothing else. */
+int sockets_connect_probe(int fd, ProbeResult *refusal, void *userdata);
+
+/* Lets go of all that is kept for it, before it is freed. */
+void sockets_release(ServiceSocket *socket);
 
 /* Removes dead socket files and the ready file of `action`; of all for -1. Sockets of no action go along when every
  * action is down. */

@@ -122,7 +122,7 @@ def test_a_stranger_on_the_socket_keeps_it_and_is_named(box):
     assert box.output("stat", "-c", "%i", path) == inode
     assert box.http(path, "/health")[0] == 200 and box.main_pid("intruder.service") == pid
     said = {code: text for code, _, text in reasons(box, "stranger")}
-    assert "process-died" in said and said["socket-foreign"] == f"rpc.sock: held by PID {pid} of intruder.service"
+    assert "process-died" in said and said["socket-foreign"] == f"rpc.sock: held by PID {pid} (herodemo_server) of intruder.service"
 
     box.systemctl("stop", "intruder.service")
     box.hero("start", "stranger")

@@ -117,7 +117,7 @@ def test_of_a_foreign_listener_it_names_the_stranger(box):
     box.wait_for(lambda: "stranger.service" in why(box, "robbed")[2]["Because"][0], WITHIN_SECONDS, "it is known who")
     state, rule, parts = why(box, "robbed")
     assert (state, rule) == ("failed", 7), parts
-    assert parts["Because"][0] == f"rpc.sock: held by PID {pid} of stranger.service", parts
+    assert parts["Because"][0] == f"rpc.sock: held by PID {pid} (herodemo_server) of stranger.service", parts
     assert parts["To do"][0] == f"systemctl status {pid}"
     assert "stranger.service" in box.run(parts["To do"][0].split(), check=False).stdout
     box.systemctl("stop", "stranger")

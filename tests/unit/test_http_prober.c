@@ -153,7 +153,7 @@ static void on_done(Probe *p, const ProbeResult *result, void *userdata) {
         b->n_passed += result->outcome == PROBE_PASS;
         b->last = *result;
         if (b->n_restarts_left > 0 && b->n_restarts_left-- > 0)
-                (void) probe_start(p, NULL);
+                (void) probe_start(p);
         else if (b->frees_probe)
                 (void) probe_free(p);
 }
@@ -183,12 +183,15 @@ static ProbeDefinition definition_for(const char *socket, uint16_t port) {
 }
 
 /* Runs one probe from start to end. What never ended has the outcome _PROBE_OUTCOME_MAX. */
-static ProbeResult ask(const ProbeDefinition *d, const char *path) {
+static ProbeResult ask(const ProbeDefinition *d, const ProbeReach *reach) {
         _cleanup_bench_ Bench b = { 0 };
         _cleanup_(probe_freep) Probe *p = NULL;
 
-        if (!bench_init(&b, 4) || probe_new(b.prober, d, on_done, &b, &p) < 0 || probe_start(p, path) < 0 ||
-            !run_until(&b, 1))
+        if (!bench_init(&b, 4) || probe_new(b.prober, d, on_done, &b, &p) < 0)
+                return (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
+        if (reach)
+                probe_set_reach(p, reach);
+        if (probe_start(p) < 0 || !run_until(&b, 1))
                 return (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
         return b.last;
 }
@@ -293,7 +296,7 @@ static bool trial_begin(Trial *t, const Behaviour *behaviour, const char *folder
                 t->definition.method = (char *) behaviour->method;
         return (folder ? make_place_on_unix(t) : make_place_on_tcp(t)) &&
                probe_new(prober, &t->definition, note_result, &t->result, &t->probe) >= 0 &&
-               probe_start(t->probe, NULL) >= 0;
+               probe_start(t->probe) >= 0;
 }
 
 static void trial_end(Trial *t) {
@@ -380,7 +383,7 @@ TEST(a_call_that_meets_itself_is_refused) {
         d.type = PROBE_CONNECT;
         ASSERT(d.port > 0 && bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
         b.n_restarts_left = N_CALLS - 1;
-        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, N_CALLS));
+        ASSERT(probe_start(p) == 0 && run_until(&b, N_CALLS));
         ASSERT_EQ(b.n_passed, 0);
         ASSERT_STREQ(b.last.error, "refused");
 }
@@ -494,22 +497,90 @@ TEST(the_connect_type_passes_on_a_connection_alone) {
         ASSERT_EQ(read(accepted, &byte, 1), 0); /* nothing was said */
 }
 
-TEST(another_path_and_one_too_long_for_sockaddr_un_are_reached) {
+TEST(a_path_too_long_for_sockaddr_un_is_reached) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s"), *long_path;
         _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
-        const ProbeDefinition d = definition_for("/nonexistent", 0);
+        ProbeDefinition d;
         char name[200] = "";
 
         memset(name, 'n', sizeof(name) - 1);
         long_path = in_folder(folder, name);
-        ASSERT_EQ(ask(&d, path).outcome, PROBE_PASS);
         ASSERT(rename(path, long_path) == 0);
-        ASSERT_EQ(ask(&d, long_path).outcome, PROBE_PASS);
-        name[0] = 'm';
-        long_path = in_folder(folder, name);
-        ASSERT_STREQ(ask(&d, long_path).error, "no such socket");
+        d = definition_for(long_path, 0);
+        ASSERT_EQ(ask(&d, NULL).outcome, PROBE_PASS);
+        ASSERT(rename(long_path, path) == 0);
+        ASSERT_STREQ(ask(&d, NULL).error, "no such socket");
+}
+
+TEST(a_link_in_the_place_of_the_socket_is_not_connected_to) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *victim = in_folder(folder, "victim"), *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(victim, 8);
+        const ProbeDefinition d = definition_for(path, 0);
+        ProbeResult r;
+
+        ASSERT(listener >= 0 && symlink(victim, path) == 0);
+        r = ask(&d, NULL);
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT(r.nobody_there);
+        ASSERT_STREQ(r.error, "not asked: a symbolic link is in the path");
+        ASSERT_EQ(accept(listener, NULL, NULL), -1);
+}
+
+/* ---- reached by somebody else's word ---- */
+
+typedef struct Guide {
+        unsigned n_calls, n_busy_left;
+        bool refuses;
+        const char *path;
+} Guide;
+
+static int guide_connect(int fd, ProbeResult *refusal, void *userdata) {
+        Guide *g = userdata;
+        struct sockaddr_un address = address_of(g->path);
+
+        g->n_calls++;
+        if (g->n_busy_left > 0 && g->n_busy_left--)
+                return -EAGAIN;
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        if (!g->refuses)
+                return 0;
+        *refusal = (ProbeResult){ .outcome = PROBE_FAIL, .error = "not to be asked", .nobody_there = true };
+        return 1;
+}
+
+TEST(who_reaches_the_socket_decides_where_and_may_be_called_again) {
+        static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        const ProbeDefinition d = definition_for("/nonexistent", 0);
+        Guide g = { .path = path, .n_busy_left = 2 };
+
+        ASSERT_EQ(ask(&d, &(ProbeReach){ guide_connect, &g }).outcome, PROBE_PASS);
+        ASSERT_EQ(g.n_calls, 3);
+        g.path = in_folder(folder, "none");
+        ASSERT_STREQ(ask(&d, &(ProbeReach){ guide_connect, &g }).error, "no such socket");
+}
+
+TEST(a_connection_that_is_refused_to_the_probe_gets_no_byte) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "s");
+        _cleanup_close_ int listener = listen_at(path, 8), accepted = -1;
+        const ProbeDefinition d = definition_for(path, 0);
+        Guide g = { .path = path, .refuses = true };
+        ProbeResult r = ask(&d, &(ProbeReach){ guide_connect, &g });
+        char byte;
+
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT(r.nobody_there);
+        ASSERT_STREQ(r.error, "not to be asked");
+        accepted = accept(listener, NULL, NULL);
+        ASSERT(accepted >= 0);
+        ASSERT_EQ(read(accepted, &byte, 1), 0);
 }
 
 TEST(an_accept_queue_that_empties_in_time_is_no_failure) {
@@ -522,7 +593,7 @@ TEST(an_accept_queue_that_empties_in_time_is_no_failure) {
 
         ASSERT(listener >= 0 && waiting >= 0 && bench_init(&b, 1));
         d.type = PROBE_CONNECT;
-        ASSERT(probe_new(b.prober, &d, on_done, &b, &p) == 0 && probe_start(p, NULL) == 0);
+        ASSERT(probe_new(b.prober, &d, on_done, &b, &p) == 0 && probe_start(p) == 0);
         for (unsigned i = 0; i < 3; i++) /* the start, and two knocks more */
                 ASSERT(sd_event_run(b.event, USEC_PER_SEC) > 0);
         ASSERT(probe_in_flight(p));
@@ -548,13 +619,13 @@ TEST(a_want_of_descriptors_is_ours_and_passes_by) {
         ASSERT(getrlimit(RLIMIT_NOFILE, &before) == 0);
         none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
         ASSERT(setrlimit(RLIMIT_NOFILE, &none) == 0);
-        is_done = probe_start(p, NULL) == 0 && run_until(&b, 1);
+        is_done = probe_start(p) == 0 && run_until(&b, 1);
         ASSERT(setrlimit(RLIMIT_NOFILE, &before) == 0);
         ASSERT(is_done);
         ASSERT_EQ(b.last.outcome, PROBE_UNKNOWN);
         ASSERT_STREQ(b.last.error, "we have no file descriptor left");
 
-        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 2));
+        ASSERT(probe_start(p) == 0 && run_until(&b, 2));
         ASSERT_EQ(b.last.outcome, PROBE_PASS);
 }
 
@@ -572,7 +643,7 @@ static void ask_and_be_late(const ProbeDefinition *d, uint64_t late_usec, ProbeR
         for (unsigned i = 0; i < N_LATE; i++) {
                 ret_results[i] = (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
                 ASSERT(probe_new(b.prober, d, note_result, &ret_results[i], &probes[i]) == 0);
-                ASSERT(probe_start(probes[i], NULL) == 0);
+                ASSERT(probe_start(probes[i]) == 0);
         }
         ASSERT(sd_event_run(b.event, USEC_PER_SEC) > 0);
         wake_usec = clock_monotonic_usec() + d->timeout_usec + late_usec;
@@ -642,7 +713,7 @@ TEST(time_in_the_queue_is_not_charged) {
         ASSERT(bench_init(&b, 16));
         d.timeout_usec = 600 * USEC_PER_MSEC; /* the whole takes a second and more, sixteen of them a twelfth of that */
         for (unsigned i = 0; i < N_PROBES; i++)
-                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i], NULL) == 0);
+                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i]) == 0);
         are_done = run_until(&b, N_PROBES);
         for (unsigned i = 0; i < N_PROBES; i++)
                 (void) probe_free(probes[i]);
@@ -664,7 +735,7 @@ TEST(no_more_than_the_cap_are_connected_at_once) {
 
         ASSERT(listener >= 0 && bench_init(&b, CAP));
         for (unsigned i = 0; i < N_PROBES; i++)
-                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i], NULL) == 0);
+                ASSERT(probe_new(b.prober, &d, on_done, &b, &probes[i]) == 0 && probe_start(probes[i]) == 0);
         while (sd_event_run(b.event, 0) > 0)
                 ;
         for (; (fd = accept(listener, NULL, NULL)) >= 0; n_first++)
@@ -699,7 +770,7 @@ static bool run_rounds(Bench *b, Probe **probes, unsigned n_probes, unsigned n_r
         for (unsigned round = 0; round < n_rounds; round++) {
                 b->n_done = b->n_passed = 0;
                 for (unsigned i = 0; i < n_probes; i++)
-                        if (probe_start(probes[i], NULL) < 0)
+                        if (probe_start(probes[i]) < 0)
                                 return false;
                 if (!run_until(b, n_probes) || b->n_passed != n_probes)
                         return false;
@@ -712,7 +783,7 @@ static bool run_all_held(Bench *b, Probe **probes, unsigned n_probes, pid_t one,
         bool is_started = kill(one, SIGSTOP) == 0 && kill(other, SIGSTOP) == 0;
 
         for (unsigned i = 0; i < n_probes; i++)
-                is_started = is_started && probe_start(probes[i], NULL) == 0;
+                is_started = is_started && probe_start(probes[i]) == 0;
         while (is_started && sd_event_run(b->event, 0) > 0)
                 ;
         return kill(one, SIGCONT) == 0 && kill(other, SIGCONT) == 0 && is_started && run_until(b, n_probes);
@@ -759,10 +830,10 @@ TEST(done_is_never_called_from_within_start) {
         _cleanup_(probe_freep) Probe *p = NULL;
 
         ASSERT(bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
-        ASSERT_EQ(probe_start(p, NULL), 0);
+        ASSERT_EQ(probe_start(p), 0);
         ASSERT_EQ(b.n_done, 0);
         ASSERT(probe_in_flight(p));
-        ASSERT_EQ(probe_start(p, NULL), -EALREADY);
+        ASSERT_EQ(probe_start(p), -EALREADY);
         ASSERT(run_until(&b, 1));
         ASSERT(!probe_in_flight(p));
 }
@@ -783,7 +854,7 @@ TEST(a_probe_that_its_done_starts_anew_leaves_the_loop_to_others) {
         ASSERT(bench_init(&b, 4) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
         ASSERT(sd_event_add_io(b.event, &other, always_ready, EPOLLIN, count_turn, &n_turns) >= 0);
         b.n_restarts_left = 99;
-        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 100));
+        ASSERT(probe_start(p) == 0 && run_until(&b, 100));
         (void) sd_event_source_disable_unref(other);
         ASSERT_EQ(b.n_done, 100);
         ASSERT(n_turns >= 20);
@@ -800,8 +871,8 @@ TEST(a_probe_may_be_freed_by_its_done) {
 
         ASSERT(bench_init(&b, 1));
         b.frees_probe = true;
-        ASSERT(probe_new(b.prober, &answers, on_done, &b, &p) == 0 && probe_start(p, NULL) == 0);
-        ASSERT(probe_new(b.prober, &fails, on_done, &b, &q) == 0 && probe_start(q, NULL) == 0);
+        ASSERT(probe_new(b.prober, &answers, on_done, &b, &p) == 0 && probe_start(p) == 0);
+        ASSERT(probe_new(b.prober, &fails, on_done, &b, &q) == 0 && probe_start(q) == 0);
         ASSERT(run_until(&b, 2));
 }
 
@@ -814,9 +885,9 @@ TEST(what_is_cancelled_or_freed_makes_room_and_is_not_heard_of) {
         _cleanup_(probe_freep) Probe *running = NULL, *queued = NULL, *third = NULL;
 
         ASSERT(listener >= 0 && bench_init(&b, 1));
-        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &running) == 0 && probe_start(running, NULL) == 0);
-        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &queued) == 0 && probe_start(queued, NULL) == 0);
-        ASSERT(probe_new(b.prober, &fails, on_done, &b, &third) == 0 && probe_start(third, NULL) == 0);
+        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &running) == 0 && probe_start(running) == 0);
+        ASSERT(probe_new(b.prober, &hangs, on_done, &b, &queued) == 0 && probe_start(queued) == 0);
+        ASSERT(probe_new(b.prober, &fails, on_done, &b, &third) == 0 && probe_start(third) == 0);
         while (sd_event_run(b.event, 0) > 0)
                 ;
         ASSERT_EQ(b.n_done, 0);
@@ -827,7 +898,7 @@ TEST(what_is_cancelled_or_freed_makes_room_and_is_not_heard_of) {
         ASSERT_STREQ(b.last.error, "no such socket");
         ASSERT_EQ(b.n_done, 1);
         probe_cancel(running); /* idle: nothing happens */
-        ASSERT_EQ(probe_start(running, NULL), 0);
+        ASSERT_EQ(probe_start(running), 0);
 }
 
 /* Eight that hang fill all places of fresh ones four times over; who comes after them is asked all the same, long
@@ -856,8 +927,8 @@ TEST(who_hangs_makes_room_for_others) {
                 ASSERT(probe_new(b.prober, &hangs, on_done, &b, &hanging[i]) == 0);
         ASSERT(probe_new(b.prober, &answers, on_done, &b, &late) == 0);
         for (size_t i = 0; i < 6; i++)
-                ASSERT_EQ(probe_start(hanging[i], NULL), 0);
-        ASSERT_EQ(probe_start(late, NULL), 0);
+                ASSERT_EQ(probe_start(hanging[i]), 0);
+        ASSERT_EQ(probe_start(late), 0);
         ASSERT(run_until(&b, 1));
         ASSERT_EQ(b.n_passed, 1);
         ASSERT(clock_monotonic_usec() - began_usec < 5 * USEC_PER_SEC);
@@ -867,7 +938,7 @@ TEST(who_hangs_makes_room_for_others) {
         ASSERT_EQ(n_queued, 0);
 
         for (size_t i = 6; i < ELEMENTSOF(hanging); i++)
-                ASSERT_EQ(probe_start(hanging[i], NULL), 0);
+                ASSERT_EQ(probe_start(hanging[i]), 0);
         (void) sd_event_run(b.event, 100 * USEC_PER_MSEC);
         prober_count(b.prober, &n_in_flight, &n_queued);
         ASSERT_EQ(n_in_flight, 7);
@@ -887,7 +958,7 @@ TEST(probes_outlive_the_owner_of_their_prober) {
 
         ASSERT(bench_init(&b, 1) && probe_new(b.prober, &d, on_done, &b, &p) == 0);
         b.prober = prober_free(b.prober);
-        ASSERT(probe_start(p, NULL) == 0 && run_until(&b, 1));
+        ASSERT(probe_start(p) == 0 && run_until(&b, 1));
         ASSERT_STREQ(b.last.error, "no such socket");
 }
 

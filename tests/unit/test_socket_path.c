@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit_test.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 #include "boundary/socket_path.h"
 #include "unit_sockets.h"
 
@@ -51,6 +58,9 @@ TEST(a_path_without_links_leads_to_its_file) {
         ASSERT_EQ(error_at(in_folder(folder, "none")), ENOENT);
         ASSERT_EQ(error_at(in_folder(folder, "s/x")), ENOTDIR);
         ASSERT_EQ(error_at("relative/s"), EINVAL);
+        ASSERT_EQ(error_at("/tmp/../etc/passwd"), EINVAL);
+        ASSERT_EQ(error_at("/tmp/.."), EINVAL);
+        ASSERT_EQ(error_at("/tmp/..none"), ENOENT);
 }
 
 TEST(a_link_in_the_last_place_is_not_followed_whoever_made_it) {
@@ -185,4 +195,39 @@ TEST(the_folder_is_opened_by_the_same_rules) {
         cleanup_close(&real);
         real = socket_path_open_folder(-1, "/x.sock", &name);
         ASSERT(real >= 0);
+}
+
+/* As a seccomp filter that cannot look into its argument does: RestrictSUIDSGID= in the server's own unit. */
+static bool forbid_openat2(void) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = { ELEMENTSOF(code), code };
+
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(all_of_this_holds_where_openat2_is_forbidden) {
+        int status = -1;
+        pid_t pid;
+
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                bool is_forbidden = forbid_openat2(), has_failed = false;
+
+                for (UnitTest *t = unit_tests; is_forbidden && t->run != all_of_this_holds_where_openat2_is_forbidden;
+                     t = t->next) {
+                        unit_test_failed = false;
+                        t->run();
+                        has_failed = has_failed || unit_test_failed;
+                }
+                (void) fflush(stdout);
+                _exit(is_forbidden && !has_failed ? 0 : 1);
+        }
+        ASSERT(waitpid(pid, &status, 0) == pid);
+        ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
