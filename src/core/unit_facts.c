@@ -139,8 +139,12 @@ static ActionJudgement plain(ActionPhase phase) {
 }
 
 /* The unit is down before the job that took it down is gone: that is the end of a stop, not the begin of a start. */
+/* Between two tries systemd has it down for a moment, with the job of the next one. */
 static ActionJudgement judge_down_with_job(const UnitFacts *f) {
-        return plain(f->job_id == f->stopping_job_id ? ACTION_STOPPING : ACTION_STARTING);
+        ActionJudgement j = plain(f->job_id == f->stopping_job_id ? ACTION_STOPPING : ACTION_STARTING);
+
+        j.is_retry = j.phase == ACTION_STARTING && f->n_restarts > 0;
+        return j;
 }
 
 ActionJudgement unit_facts_judge(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec) {

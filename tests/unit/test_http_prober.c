@@ -295,8 +295,7 @@ static bool trial_begin(Trial *t, const Behaviour *behaviour, const char *folder
         if (behaviour->method)
                 t->definition.method = (char *) behaviour->method;
         return (folder ? make_place_on_unix(t) : make_place_on_tcp(t)) &&
-               probe_new(prober, &t->definition, note_result, &t->result, &t->probe) >= 0 &&
-               probe_start(t->probe) >= 0;
+               probe_new(prober, &t->definition, note_result, &t->result, &t->probe) >= 0 && probe_start(t->probe) >= 0;
 }
 
 static void trial_end(Trial *t) {

@@ -130,6 +130,17 @@ TEST(down_with_its_stop_job_still_there_is_stopping_and_with_another_is_starting
         expect(f, &restarting, ACTION_STARTING, REASON_NONE);
 }
 
+TEST(down_with_the_job_of_the_next_try_is_a_retry) {
+        UnitFacts f = ended(UNIT_INACTIVE, UNIT_RESULT_SUCCESS, CLD_EXITED, 1, 100);
+
+        f.job_id = 8;
+        ASSERT(!unit_facts_judge(&f, &restarting, LATER).is_retry);
+        f.n_restarts = 1;
+        ASSERT(unit_facts_judge(&f, &restarting, LATER).is_retry);
+        f.stopping_job_id = 8;
+        ASSERT(!unit_facts_judge(&f, &restarting, LATER).is_retry);
+}
+
 TEST(a_oneshot_that_is_done_is_done_and_one_that_was_stopped_is_stopped) {
         static const ActionPolicy oneshot = { .is_oneshot = true };
         UnitFacts f = never_active(UNIT_INACTIVE, UNIT_RESULT_SUCCESS, CLD_EXITED, 0);
