@@ -49,7 +49,7 @@ static void put_list(FILE *stream, char **list) {
                 put_string(stream, list[i]);
 }
 
-static int exec_file_format(const ExecFile *f, char **ret, size_t *ret_size) {
+int exec_file_format(const ExecFile *f, char **ret, size_t *ret_size) {
         _cleanup_free_ char *text = NULL;
         FILE *stream;
         size_t size = 0;

@@ -28,6 +28,9 @@ typedef struct ExecFile {
 /* Writes `f` to `path`, whose folder must exist. Negative errno. */
 int exec_file_write(const char *path, const ExecFile *f);
 
+/* The bytes that the file is to hold. *ret is to be freed. */
+int exec_file_format(const ExecFile *f, char **ret, size_t *ret_size);
+
 /* Reads and checks; exec_file_done() frees what it holds. -EBADMSG: not such a file, or damaged. -ENOENT, -E2BIG, … */
 int exec_file_read(const char *path, ExecFile *ret);
 void exec_file_done(ExecFile *f);

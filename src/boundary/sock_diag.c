@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -52,27 +51,34 @@ static int diag_error(const struct nlmsghdr *message) {
         return e->error;
 }
 
-/* Takes one part of a dump. 0: more come; 1: that was the last; -EINTR: the kernel says that it changed meanwhile. */
+/* 0: more come; 1: that was the last; -EINTR: the kernel says that its table changed meanwhile. */
+static int take_message(const SockDiag *d, const struct nlmsghdr *m, sock_diag_take_t take, void *userdata) {
+        if (m->nlmsg_seq != d->sequence)
+                return 0;
+        if (m->nlmsg_flags & NLM_F_DUMP_INTR)
+                return -EINTR;
+        if (m->nlmsg_type == NLMSG_ERROR)
+                return diag_error(m);
+        if (m->nlmsg_type == NLMSG_DONE)
+                return 1;
+        return m->nlmsg_type == SOCK_DIAG_BY_FAMILY ? take(NLMSG_DATA(m), m->nlmsg_len - NLMSG_LENGTH(0), userdata) : 0;
+}
+
+/* Takes one part of a dump; outcomes as above. */
 static int take_part(const SockDiag *d, size_t n, sock_diag_take_t take, void *userdata) {
-        bool is_last = false;
+        const struct nlmsghdr *m = (const void *) d->buffer;
 
-        for (const struct nlmsghdr *m = (const void *) d->buffer; !is_last && NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
-                int r = 0;
+        while (NLMSG_OK(m, n)) {
+                size_t n_message = NLMSG_ALIGN(m->nlmsg_len);
+                int r = take_message(d, m, take, userdata);
 
-                if (m->nlmsg_seq != d->sequence)
-                        continue;
-                if (m->nlmsg_flags & NLM_F_DUMP_INTR)
-                        return -EINTR;
-                if (m->nlmsg_type == NLMSG_ERROR)
-                        return diag_error(m);
-                if (m->nlmsg_type == NLMSG_DONE)
-                        is_last = true;
-                else if (m->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-                        r = take(NLMSG_DATA(m), m->nlmsg_len - NLMSG_LENGTH(0), userdata);
-                if (r < 0)
+                /* NLMSG_NEXT() would go on below 0 where the last message lacks its padding. */
+                if (r != 0 || n_message >= n)
                         return r;
+                m = (const void *) ((const char *) m + n_message);
+                n -= n_message;
         }
-        return is_last;
+        return 0;
 }
 
 static int dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, void *userdata) {

@@ -98,7 +98,7 @@ static void sift_down(Listener *heap, size_t top, size_t n) {
 }
 
 /* Heap sort, because qsort(3) of glibc allocates. */
-static void picture_sort(SocketPicture *p) {
+void socket_picture_sort(SocketPicture *p) {
         for (size_t i = p->n_listeners / 2; i > 0; i--)
                 sift_down(p->listeners, i - 1, p->n_listeners);
         for (size_t n = p->n_listeners; n > 1; n--) {
@@ -110,20 +110,20 @@ static void picture_sort(SocketPicture *p) {
         }
 }
 
-/* Takes one listener. One without a file (abstract) is of no interest. */
-static int take_socket(const void *body, size_t n, void *userdata) {
+/* One without a file (abstract) is of no interest. */
+int socket_picture_take(const void *body, size_t n, void *picture) {
         const struct unix_diag_msg *socket = body;
         const struct unix_diag_vfs *file = NULL;
         const struct unix_diag_rqlen *queue = NULL;
         const uint32_t *waiting = NULL;
         const char *name = "";
         size_t n_name = 0;
+        int left = (int) n - (int) sizeof(*socket); /* signed: RTA_NEXT() may take more than is there */
 
-        if (n < sizeof(*socket))
+        if (left < 0)
                 return -EBADMSG;
-        n -= sizeof(*socket);
 
-        for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, n); a = RTA_NEXT(a, n)) {
+        for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
                 if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) >= sizeof(*file))
                         file = RTA_DATA(a);
                 else if (a->rta_type == UNIX_DIAG_RQLEN && RTA_PAYLOAD(a) >= sizeof(*queue))
@@ -138,7 +138,7 @@ static int take_socket(const void *body, size_t n, void *userdata) {
         if (!file)
                 return 0;
 
-        return picture_add(userdata,
+        return picture_add(picture,
                            &(Listener){
                                    .device = file->udiag_vfs_dev,
                                    .inode = file->udiag_vfs_ino,
@@ -160,11 +160,11 @@ int socket_dump_take(SockDiag *d, SocketPicture *p) {
 
         for (unsigned i = 0; r == -EINTR && i < TAKES_MAX; i++) {
                 p->n_listeners = p->n_name_bytes = 0;
-                r = sock_diag_dump(d, &request, sizeof(request), take_socket, p);
+                r = sock_diag_dump(d, &request, sizeof(request), socket_picture_take, p);
         }
         if (r < 0)
                 return r;
-        picture_sort(p);
+        socket_picture_sort(p);
         return 0;
 }
 

@@ -36,6 +36,9 @@ typedef struct SocketPicture {
 /* Takes a new picture. Does not block: the kernel fills in each part of a dump as the one before is read. Negative
  * errno; the picture is then half a one. */
 int socket_dump_take(SockDiag *d, SocketPicture *p);
+/* Its two steps: a sock_diag_take_t, which adds one socket to the picture, and what has to follow the last one. */
+int socket_picture_take(const void *body, size_t n, void *picture);
+void socket_picture_sort(SocketPicture *p);
 
 /* NULL: no socket listens on that file. */
 const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode);

@@ -11,8 +11,13 @@
 #include <unistd.h>
 
 #include "base/outcome.h"
+#include "core/utf8.h"
 
 #define APPLICATION_ID 0x4865726f /* "Hero": file(1) and we ourselves know the file by it */
+
+enum {
+        HEADER_BYTES = 100, /* of an SQLite file */
+};
 
 /* How the schema came to be, one step a version: never edit a step that was released, append the next. Words, not
  * numbers, stand for states and intentions, so that no reordering of an enum changes what is stored. */
@@ -152,6 +157,20 @@ static int expect_word(sqlite3 *db, const char *sql, const char *word) {
 
 /* ---- what may lie there ---- */
 
+/* SQLite quotes what it finds in a damaged file. With a control character in it the journal shows a message as "blob
+ * data". */
+static void make_readable(char *text) {
+        for (char *c = text; *c;) {
+                uint32_t character;
+                size_t n = utf8_decode(c, strnlen(c, 4), &character);
+
+                if (n == 0 || character < ' ' || (character >= 0x7f && character < 0xa0))
+                        *c++ = '?';
+                else
+                        c += n;
+        }
+}
+
 static _printf_(3, 4) int fail(int r, char **reterr_message, const char *format, ...) {
         char *text = NULL;
         va_list ap;
@@ -160,6 +179,8 @@ static _printf_(3, 4) int fail(int r, char **reterr_message, const char *format,
         if (vasprintf(&text, format, ap) < 0)
                 text = NULL;
         va_end(ap);
+        if (text)
+                make_readable(text);
         *reterr_message = text;
         return r;
 }
@@ -237,6 +258,16 @@ static int migrate(sqlite3 *db, size_t version) {
         return r;
 }
 
+/* The quick check leaves out whether an index has all that its table has, and services are read by theirs. */
+static int check_integrity(sqlite3 *db, int64_t version) {
+        int r;
+
+        r = expect_word(db, "PRAGMA quick_check(1)", "ok");
+        if (r == 0 && version > 0)
+                r = expect_word(db, "PRAGMA integrity_check(service)", "ok");
+        return r;
+}
+
 static int check_and_migrate(sqlite3 *db, const char *path, bool is_read_only, char **reterr_message) {
         int64_t version = 0;
         int r;
@@ -244,7 +275,7 @@ static int check_and_migrate(sqlite3 *db, const char *path, bool is_read_only, c
         r = identify(db, path, &version, reterr_message);
         if (r != 0)
                 return r;
-        r = expect_word(db, "PRAGMA quick_check(1)", "ok");
+        r = check_integrity(db, version);
         if (r != 0)
                 return fail(r, reterr_message, "%s: %s", path, r == -EUCLEAN ? "damaged" : cause(db, r));
         if (!is_read_only) {
@@ -316,6 +347,17 @@ static int open_read_only(const char *path, sqlite3 **ret) {
         return sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 }
 
+/* Where less than the header is left, SQLite sees a new database and throws away the log beside it. An empty file
+ * without one is new: somebody was killed right after make_file(). */
+static int refuse_remains(const char *path, char **reterr_message) {
+        struct stat st;
+
+        if (stat(path, &st) < 0 || st.st_size >= HEADER_BYTES || (st.st_size == 0 && !has_write_ahead_log(path)))
+                return 0;
+        return fail(-EUCLEAN, reterr_message, "%s: damaged: only %lld bytes of it are left", path,
+                    (long long) st.st_size);
+}
+
 int store_database_open(const char *path, sqlite3 **ret, bool *ret_is_read_only, char **reterr_message) {
         _cleanup_(sqlite3_closep) sqlite3 *db = NULL;
         bool is_read_only;
@@ -327,6 +369,10 @@ int store_database_open(const char *path, sqlite3 **ret, bool *ret_is_read_only,
         if (r < 0 && !is_read_only)
                 return fail(errno_means_full(-r) ? HERO_E_STORE_FULL : r, reterr_message, "%s: cannot be made: %s",
                             path, strerror(-r));
+
+        r = refuse_remains(path, reterr_message);
+        if (r < 0)
+                return r;
 
         rc = is_read_only ? open_read_only(path, &db) : sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
         if (rc == SQLITE_OK) {

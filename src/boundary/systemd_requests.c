@@ -162,13 +162,24 @@ static int on_job_deadline(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static void await_job(Request *request, sd_bus_message *reply) {
+/* The number of a job by its path. One that is not there is a job of which no end will be told: never 0, which says
+ * that no reply came yet. */
+static uint32_t job_of_reply(sd_bus_message *reply) {
         const char *path, *slash;
-        int r = sd_bus_message_read(reply, "o", &path);
+        uint32_t id;
 
-        slash = r < 0 ? NULL : strrchr(path, '/');
+        if (sd_bus_message_read(reply, "o", &path) < 0)
+                return UINT32_MAX;
+        slash = strrchr(path, '/');
+        id = (uint32_t) strtoul(slash + 1, NULL, 10);
+        return id > 0 ? id : UINT32_MAX;
+}
+
+static void await_job(Request *request, sd_bus_message *reply) {
+        int r;
+
         request->queue->n_calls--;
-        request->job_id = slash ? (uint32_t) strtoul(slash + 1, NULL, 10) : UINT32_MAX;
+        request->job_id = job_of_reply(reply);
         r = sd_event_add_time_relative(request->queue->event, &request->timer, CLOCK_MONOTONIC, request->timeout_usec,
                                        0, on_job_deadline, request);
         if (r < 0)

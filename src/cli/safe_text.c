@@ -6,59 +6,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_control(const unsigned char *p) {
-        return p[0] < 0x20 || p[0] == 0x7f;
-}
+#include "core/utf8.h"
 
-/* U+0080 to U+009F: terminals take U+009B for "ESC [". */
-static bool is_c1_control(const unsigned char *p) {
-        return p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+/* C1 too, U+0080 to U+009F: terminals take U+009B for "ESC [". */
+static bool is_control(uint32_t c) {
+        return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
 /* Characters that change how those beside them are shown: marks, embeddings, overrides and isolates of direction, and
- * separators of lines. A right-to-left override makes "exe.txt" of "txt.exe". The number of the one at
- * `p`, and its bytes; 0: it is none. */
-static unsigned find_layout_control(const unsigned char *p, size_t *ret_n_bytes) {
-        *ret_n_bytes = 3;
-        if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
-                return 0x2000u | (p[2] & 0x3fu);
-        if (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
-                return 0x2040u | (p[2] & 0x3fu);
-        *ret_n_bytes = 2;
-        return p[0] == 0xd8 && p[1] == 0x9c ? 0x61cu : 0;
+ * separators of lines. A right-to-left override makes "exe.txt" of "txt.exe". */
+static bool is_layout_control(uint32_t c) {
+        return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
 /* Writes the character at `p`, made harmless, to *w, which moves on. Returns how many bytes it took in the text. */
-static size_t write_safely(char **w, const unsigned char *p, bool utf8) {
-        unsigned control;
-        size_t n = 1;
+static size_t write_safely(char **w, const char *p, size_t n, bool utf8) {
+        uint32_t c;
+        size_t n_read = utf8_decode(p, n, &c);
 
-        if (is_control(p)) {
-                *w += sprintf(*w, "\\x%02x", *p);
-        } else if (utf8 && is_c1_control(p)) {
-                *w += sprintf(*w, "\\x%02x", p[1]);
-                return 2;
-        } else if (utf8 && (control = find_layout_control(p, &n)) != 0) {
-                *w += sprintf(*w, "\\u%04x", control);
-                return n;
-        } else if (utf8 || *p < 0x80) {
-                *(*w)++ = (char) *p;
-        } else if ((*p & 0xc0) != 0x80) {
-                *(*w)++ = '?'; /* for the whole character; the rest of its bytes is dropped */
+        if (n_read == 0) {
+                *w += sprintf(*w, "\\x%02x", (unsigned char) *p);
+                return 1;
         }
-        return 1;
+        if (is_control(c))
+                *w += sprintf(*w, "\\x%02x", c);
+        else if (!utf8 && c >= 0x80)
+                *(*w)++ = '?';
+        else if (is_layout_control(c))
+                *w += sprintf(*w, "\\u%04x", c);
+        else
+                *w = mempcpy(*w, p, n_read);
+        return n_read;
 }
 
 char *safe_text_dup(const char *text, bool utf8, bool lines) {
-        char *copy = malloc(strlen(text) * 4 + 1), *w = copy;
+        size_t n = strlen(text);
+        char *copy = malloc(n * 4 + 1), *w = copy;
 
         if (!copy)
                 return NULL;
-        for (const unsigned char *p = (const unsigned char *) text; *p;)
-                if (lines && *p == '\n')
-                        *w++ = (char) *p++;
+        while (n > 0) {
+                size_t n_read = 1;
+
+                if (lines && *text == '\n')
+                        *w++ = '\n';
                 else
-                        p += write_safely(&w, p, utf8);
+                        n_read = write_safely(&w, text, n, utf8);
+                text += n_read;
+                n -= n_read;
+        }
         *w = '\0';
         return copy;
 }

@@ -61,15 +61,21 @@ static int compare_names(const void *a, const void *b) {
                       status_json_text(*(struct json_object *const *) b, "name"));
 }
 
-int status_json_parse(const char *text, struct json_object **ret) {
-        struct json_object *array;
+int status_json_parse_as(enum json_type type, const char *text, struct json_object **ret) {
+        struct json_object *json = json_tokener_parse(text);
 
-        array = json_tokener_parse(text);
-        if (!json_object_is_type(array, json_type_array)) {
-                json_object_put(array);
+        if (!json_object_is_type(json, type)) {
+                json_object_put(json);
                 return -EBADMSG;
         }
-        json_object_array_sort(array, compare_names);
-        *ret = array;
+        *ret = json;
         return 0;
+}
+
+int status_json_parse(const char *text, struct json_object **ret) {
+        int r = status_json_parse_as(json_type_array, text, ret);
+
+        if (r == 0)
+                json_object_array_sort(*ret, compare_names);
+        return r;
 }

@@ -10,8 +10,10 @@
 
 #include "core/reason.h"
 
-/* An array of services, sorted by name. -EBADMSG when it is anything else; -ENOMEM. */
+/* An array of services, sorted by name. -EBADMSG when it is anything else. To be put. */
 int status_json_parse(const char *text, struct json_object **ret);
+/* An object or an array; -EBADMSG when it is anything else. To be put. */
+int status_json_parse_as(enum json_type type, const char *text, struct json_object **ret);
 
 const char *status_json_text(struct json_object *object, const char *key);
 uint64_t status_json_number(struct json_object *object, const char *key);

@@ -6,18 +6,24 @@
 #include "base/outcome.h"
 #include "cli/exit_code.h"
 #include "cli/safe_text.h"
+#include "cli/status_json.h"
 #include "cli/verbs.h"
 #include "cli/why_block.h"
 
 #define HISTORY_LINES 20
 
 /* The text came over a bus: it is read as JSON, and what could move a terminal's cursor is taken out of it. */
-static int parse(Session *s, const char *text, struct json_object **ret) {
-        struct json_object *json = json_tokener_parse(text);
+static int parse(Session *s, enum json_type type, const char *text, struct json_object **ret) {
+        struct json_object *json = NULL;
+        int r;
 
-        if (!json || safe_text_json(json, s->out_style.utf8) < 0) {
+        r = status_json_parse_as(type, text, &json);
+        if (r == 0)
+                r = safe_text_json(json, s->out_style.utf8);
+        if (r < 0) {
                 json_object_put(json);
-                return exit_code_of_result(-EBADMSG);
+                session_say(s, "hero_proc_server's answer cannot be read; is it of another version?");
+                return exit_code_of_result(r);
         }
         *ret = json;
         return EX_DONE;
@@ -34,7 +40,7 @@ int verb_why_run(Session *s) {
         r = hero_proc_client_why(s->connection, s->line->args[0], &text, &message);
         if (r != 0)
                 return session_fail(s, r, s->line->args[0], message);
-        code = parse(s, text, &why);
+        code = parse(s, json_type_object, text, &why);
         if (code != EX_DONE)
                 return code;
         if (s->line->json != JSON_OFF)
@@ -59,7 +65,7 @@ int verb_why_run_history(Session *s) {
         r = hero_proc_client_history(s->connection, s->line->args[0], limit, &text, &message);
         if (r != 0)
                 return session_fail(s, r, s->line->args[0], message);
-        code = parse(s, text, &transitions);
+        code = parse(s, json_type_array, text, &transitions);
         if (code != EX_DONE)
                 return code;
         if (s->line->json != JSON_OFF)

@@ -28,7 +28,8 @@ void unit_name_of_action(const ServiceDefinition *d, size_t action, char ret[UNI
                 (void) snprintf(ret, UNIT_NAME_MAX, UNIT_PREFIX "%s@%s.service", d->name, name);
 }
 
-/* Copies n bytes with "\x2d" turned back; false when it does not fit. */
+/* Copies n bytes with "\x2d" turned back; false when it does not fit, or holds a plain '-': a slice that nests is none
+ * of ours. */
 static bool copy_unescaped(const char *from, size_t n, char to[DEFINITION_NAME_MAX + 1]) {
         size_t length = 0;
 
@@ -39,7 +40,7 @@ static bool copy_unescaped(const char *from, size_t n, char to[DEFINITION_NAME_M
                         c = '-';
                         i += strlen(ESCAPED_DASH) - 1;
                 }
-                if (length >= DEFINITION_NAME_MAX)
+                if (from[i] == '-' || length >= DEFINITION_NAME_MAX)
                         return false;
                 to[length++] = c;
         }

@@ -34,8 +34,9 @@ TEST(without_utf8_each_foreign_character_is_one_question_mark) {
         ASSERT_SAFE("caf\303\251 \342\234\227!", false, false, "caf? ?!");
 }
 
-TEST(a_character_cut_short_at_the_end_is_not_read_beyond) {
-        ASSERT_SAFE("x\302", true, false, "x\302");
+TEST(bytes_that_are_no_characters_are_shown_by_their_numbers) {
+        ASSERT_SAFE("\2331m\374", true, false, "\\x9b1m\\xfc");
+        ASSERT_SAFE("x\302", true, false, "x\\xc2"); /* and is not read beyond */
 }
 
 TEST(every_string_below_a_json_value_is_made_safe) {

@@ -18,4 +18,6 @@ TEST(each_difference_is_a_line_with_its_path) {
                "  a.b[1]: \"x\" -> \"y\"\n  a.b[2]: 3 (added)\n");
         expect("{\"a\":1,\"b\":2}", "{\"a\":1}", "  b: 2 (removed)\n");
         expect("{\"a\":1}", "{\"a\":{\"b\":1}}", "  a: 1 -> {\"b\":1}\n");
+        expect("{\"a\":[null],\"b\":null}", "{\"a\":[null],\"b\":null}", "");
+        expect("{\"a\":[null],\"b\":null}", "{\"a\":[null,null],\"b\":0}", "  a[1]: null (added)\n  b: null -> 0\n");
 }

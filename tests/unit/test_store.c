@@ -439,6 +439,60 @@ TEST(damage_is_found_at_the_start) {
         ASSERT(strstr(message, "damaged"));
 }
 
+/* Writes `to` over the first place in the file where `from` stands. */
+static bool overwrite(const char *from, const char *to) {
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+        static char bytes[256 * 1024];
+        ssize_t n = read(fd, bytes, sizeof bytes);
+        char *found = n > 0 ? memmem(bytes, (size_t) n, from, strlen(from)) : NULL;
+
+        return found && pwrite(fd, to, strlen(to), found - bytes) == (ssize_t) strlen(to);
+}
+
+TEST(an_index_that_has_another_name_than_its_table_is_found_at_the_start) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        ASSERT_EQ(store_put_definition(s, "the_only_one", "{}", true), 0);
+        s = store_close(s);
+        ASSERT(overwrite("the_only_one", "the_only_onf"));
+        ASSERT(!open_store(&r, &message));
+        ASSERT_EQ(r, -EUCLEAN);
+        ASSERT(strstr(message, "damaged"));
+}
+
+TEST(what_is_left_of_a_file_that_was_cut_is_no_new_store) {
+        for (size_t n = 0; n < 100; n += 33) {
+                _cleanup_(store_closep) Store *s = fresh_store();
+                _cleanup_free_ char *message = NULL, *log = NULL, *kept = NULL;
+                struct stat st;
+                int r;
+
+                /* With a log beside it, as after a crash: a link keeps that, where a clean end would remove it. */
+                ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+                ASSERT(asprintf(&log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
+                ASSERT(link(log, kept) == 0);
+                s = store_close(s);
+                ASSERT(rename(kept, log) == 0 && truncate(path, (off_t) n) == 0);
+                ASSERT(!open_store(&r, &message));
+                ASSERT_EQ(r, -EUCLEAN);
+                ASSERT(strstr(message, "bytes of it are left"));
+                ASSERT(stat(path, &st) == 0 && st.st_size == (off_t) n && stat(log, &st) == 0 && st.st_size > 0);
+        }
+}
+
+/* The journal shows a message with a control character in it as "blob data". */
+TEST(what_is_said_of_a_damaged_file_can_be_read) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        store_close(fresh_store());
+        ASSERT(overwrite("CREATE TABLE transition (", "CREATE TABLE transition \1\xff"));
+        ASSERT(!open_store(&r, &message));
+        ASSERT(strstr(message, "malformed") && !strchr(message, 1) && !strchr(message, '\xff'));
+}
+
 TEST(an_empty_file_becomes_a_store) {
         write_file("", 0);
         _cleanup_(store_closep) Store *s = open_store(NULL, NULL);

@@ -58,11 +58,17 @@ TEST(names_come_back_from_units) {
 }
 
 TEST(units_of_others_are_not_ours) {
-        static const char *const units[] = { "hero.slice",       "hero-.slice",
-                                             "hero-a",           "hero-a.socket",
-                                             "ssh.service",      "hero-a@.service",
-                                             "hero-@x.service",  "hero-a@b-c.service",
-                                             "hero-a b.service", "" };
+        static const char *const units[] = { "hero.slice",
+                                             "hero-.slice",
+                                             "hero-a",
+                                             "hero-a.socket",
+                                             "ssh.service",
+                                             "hero-a@.service",
+                                             "hero-@x.service",
+                                             "hero-a@b-c.service",
+                                             "hero-a b.service",
+                                             "hero-my-app.slice",
+                                             "" };
         char name[DEFINITION_NAME_MAX + 1], action[DEFINITION_NAME_MAX + 1];
 
         for (size_t i = 0; i < ELEMENTSOF(units); i++)
