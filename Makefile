@@ -93,6 +93,15 @@ $(BUILD)/fixture/lying_server: tests/oracle/lying_server.c $(BUILD)/obj/hero_pro
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=service_status_decide -o $@ $^ $(SERVER_LIBS)
 
+# A fuzz target needs clang and SANITIZE=…,fuzzer-no-link: tools/fuzz builds them so.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $(BUILD)/%: tests/fuzz/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(SERVER_LIBS) $(CLI_LIBS) $(GATEWAY_LIBS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
 .PHONY: tests
 tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumping_clock.so lying_server)
 
@@ -163,7 +172,7 @@ uninstall:  ## remove what `make install` put there
 
 $(BUILD)/obj/gateway/board_assets.o: $(wildcard src/gateway/board.*)
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d)
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d) $(FUZZERS:=.d)
 
 # -- checking --
 
@@ -210,6 +219,14 @@ board-shots: all tests  ## pictures of the status board in docs/ (as root)
 .PHONY: deb
 deb:  ## Debian packages in build/deb, held against lintian (as root where debhelper is not installed)
 	tools/build_deb
+
+.PHONY: fuzz
+fuzz:  ## fuzz what reads outside data (SECONDS=60 a target; TARGET="http_response …")
+	tools/fuzz run --seconds $(or $(SECONDS),60) $(TARGET)
+
+.PHONY: coverage
+coverage:  ## lines that the fuzz corpora and the unit tests run, by file
+	tools/coverage
 
 .PHONY: demo
 demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a shell in it)
