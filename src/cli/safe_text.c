@@ -24,8 +24,8 @@ static size_t write_safely(char **w, const char *p, size_t n, bool utf8) {
         uint32_t c;
         size_t n_read = utf8_decode(p, n, &c);
 
-        if (n_read == 0) {
-                *w += sprintf(*w, "\\x%02x", (unsigned char) *p);
+        if (n_read == 0) { /* no character */
+                *(*w)++ = '?';
                 return 1;
         }
         if (is_control(c))

@@ -8,9 +8,9 @@
 
 #include <json-c/json.h>
 
-/* A copy in which control characters, C1 included, and bytes that are not UTF-8 read \xNN, characters that turn the
- * direction of text \uNNNN, and whatever the terminal cannot show is a '?'. Line feeds stay where `lines` is set. NULL:
- * out of memory. */
+/* A copy in which control characters, C1 included, read \xNN and those that turn the direction of text \uNNNN, and
+ * whatever the terminal cannot show, or is no UTF-8, is a '?'. Line feeds stay where `lines` is set. NULL: out of
+ * memory. */
 char *safe_text_dup(const char *text, bool utf8, bool lines);
 
 /* The same, in place, for every string below `json`. 0 or -ENOMEM. */

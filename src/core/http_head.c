@@ -29,8 +29,13 @@ static bool is_target(const char *s) {
 }
 
 size_t http_head_length(const char *bytes, size_t n) {
-        const char *end = memmem(bytes, n, "\r\n\r\n", 4);
-        size_t n_head = end ? (size_t) (end - bytes) + 4 : n;
+        const char *end;
+        size_t n_head;
+
+        if (n == 0) /* then `bytes` may be NULL */
+                return 0;
+        end = memmem(bytes, n, "\r\n\r\n", 4);
+        n_head = end ? (size_t) (end - bytes) + 4 : n;
 
         for (const char *c = bytes; (c = memchr(c, '\n', n_head - (size_t) (c - bytes))); c++)
                 if (c == bytes || c[-1] != '\r')

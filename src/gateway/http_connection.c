@@ -57,7 +57,7 @@ static bool send_out(HttpConnection *c) {
                 size_t of_head = c->n_out_sent < c->n_out_head ? c->n_out_sent : c->n_out_head,
                        of_body = c->n_out_sent - of_head;
                 struct iovec parts[] = { { c->out_head + of_head, c->n_out_head - of_head },
-                                         { c->out_body + of_body, c->n_out_body - of_body } };
+                                         { c->out_body ? c->out_body + of_body : NULL, c->n_out_body - of_body } };
                 const struct msghdr message = { .msg_iov = parts, .msg_iovlen = ELEMENTSOF(parts) };
                 ssize_t n = sendmsg(c->peer.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 

@@ -34,9 +34,11 @@ void http_stream_close(HttpStream *s) {
 }
 
 bool http_stream_peek(const HttpStream *s, struct iovec *ret, bool *ret_ended) {
-        *ret = (struct iovec){ s->buffer + s->start, s->end - s->start };
         *ret_ended = s->ended;
-        return s->end > s->start;
+        if (s->end == s->start)
+                return false;
+        *ret = (struct iovec){ s->buffer + s->start, s->end - s->start };
+        return true;
 }
 
 void http_stream_sent(HttpStream *s, size_t n) {
