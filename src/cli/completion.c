@@ -170,6 +170,8 @@ static CompletionRest offer_arguments(FILE *out, const Line *line, const Verb *v
         if (v->n_args_max != VERB_ANY_NUMBER && line->n_arguments >= (size_t) v->n_args_max)
                 return COMPLETION_DONE;
         find_form(v, line->n_arguments, form, sizeof form);
+        if (strcmp(form, "FORMAT") == 0)
+                (void) snprintf(form, sizeof form, "zinit|supervisord|systemd");
         if (strstr(form, "NAME") || strstr(form, "PATTERN"))
                 return COMPLETION_SERVICES;
         if (strstr(form, "FILE") || v->n_args_max == VERB_ANY_NUMBER)

@@ -22,6 +22,7 @@ const Verb verb_table[] = {
         { "wait",         "NAME...",       "Wait until services are in a state (--for)",  1, -1, VERB_TAKES_FOR | VERB_TAKES_TIMEOUT, verb_wait_run },
         { "watch",        "[PATTERN...]",  "A live board; line by line where it is no terminal", 0, -1, VERB_TAKES_JSON, verb_watch_run },
         { "check",        "FILE|DIR|-",    "Is that a valid definition? Asks no server",  1, -1, 0, verb_check_run },
+        { "import",       "FORMAT FILE",   "Definitions from zinit, supervisord or systemd", 2,  2, VERB_TAKES_JSON, verb_import_run },
         { "dump",         "",            "All that the server knows, as JSON",          0,  0, VERB_TAKES_JSON, verb_dump_run },
         { 0 },
 };

@@ -20,3 +20,4 @@ int verb_wait_run(Session *s);
 int verb_watch_run(Session *s);
 int verb_dump_run(Session *s);
 int verb_check_run(Session *s);
+int verb_import_run(Session *s);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/import.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/time_text.h"
+#include "core/definition_field.h"
+
+void import_note(Import *i, const char *format, ...) {
+        va_list ap;
+
+        fprintf(i->notes, "%s: ", i->about);
+        va_start(ap, format);
+        (void) vfprintf(i->notes, format, ap);
+        va_end(ap);
+        fputc('\n', i->notes);
+}
+
+struct json_object *import_begin(Import *i, const char *name) {
+        struct json_object *o = json_object_new_object();
+
+        import_set_text(o, "name", name);
+        json_object_array_add(i->definitions, o);
+        return o;
+}
+
+struct json_object *import_split_words(const char *text) {
+        struct json_object *words = json_object_new_array();
+        _cleanup_free_ char *word = malloc(strlen(text) + 1);
+        char quote = '\0';
+
+        while (word && *(text += strspn(text, " \t\n"))) {
+                char *w = word;
+
+                for (; *text && (quote || !strchr(" \t\n", *text)); text++)
+                        if (quote ? *text == quote : *text == '"' || *text == '\'')
+                                quote = quote ? '\0' : *text;
+                        else
+                                *w++ = *text == '\\' && quote != '\'' && text[1] ? *++text : *text;
+                *w = '\0';
+                json_object_array_add(words, json_object_new_string(word));
+        }
+        if (quote || !word || json_object_array_length(words) == 0) {
+                json_object_put(words);
+                return NULL;
+        }
+        return words;
+}
+
+struct json_object *import_object(struct json_object *in, const char *key) {
+        struct json_object *o;
+
+        if (json_object_object_get_ex(in, key, &o))
+                return o;
+        o = json_object_new_object();
+        json_object_object_add(in, key, o);
+        return o;
+}
+
+void import_set_text(struct json_object *o, const char *key, const char *text) {
+        json_object_object_add(o, key, json_object_new_string(text));
+}
+
+/* Only what the definition's own bounds allow. */
+static void set_number(Import *i, struct json_object *o, const char *key, const char *name, const char *text,
+                       int64_t n) {
+        const DefinitionField *field = definition_field_find(key, ~0u);
+
+        if (field && (n < field->min || n > field->max))
+                import_note(i, "%s=%s: out of the bounds of %s, which is left at its default", name, text, key);
+        else
+                json_object_object_add(o, key, json_object_new_int64(n));
+}
+
+void import_set_span_ms(Import *i, struct json_object *o, const char *key, const char *name, const char *text) {
+        uint64_t usec;
+
+        if (time_text_parse_span(text, &usec) < 0 || usec == USEC_NEVER)
+                import_note(i, "%s=%s: not a span that a definition can hold; %s is left at its default", name, text,
+                            key);
+        else
+                set_number(i, o, key, name, text, (int64_t) (usec / USEC_PER_MSEC));
+}
+
+void import_set_integer(Import *i, struct json_object *o, const char *key, const char *name, const char *text) {
+        char *end;
+        long long n = strtoll(text, &end, 10);
+
+        if (end == text || *end)
+                import_note(i, "%s=%s: not a number; %s is left at its default", name, text, key);
+        else
+                set_number(i, o, key, name, text, n);
+}
+
+/* -- files in sections -- */
+
+static char *trim(char *text) {
+        size_t n;
+
+        text += strspn(text, " \t");
+        n = strlen(text);
+        while (n > 0 && strchr(" \t\r", text[n - 1]))
+                text[--n] = '\0';
+        return text;
+}
+
+/* The end of the line that begins at `line`, with those that continue it: behind a backslash, or further in. */
+static char *end_of_line(char *line) {
+        char *end = line + strcspn(line, "\n");
+
+        while (*end && ((end > line && end[-1] == '\\') ||
+                        ((end[1] == ' ' || end[1] == '\t') && end[1 + strspn(end + 1, " \t")] != '\n'))) {
+                if (end > line && end[-1] == '\\')
+                        end[-1] = ' ';
+                *end = ' ';
+                end += strcspn(end, "\n");
+        }
+        return end;
+}
+
+bool import_next_line(char **text, ImportLine *line) {
+        while (**text) {
+                char *begin = *text, *end = end_of_line(begin), *equals;
+
+                *text = end + (*end != '\0');
+                *end = '\0';
+                begin = trim(begin);
+                if (*begin == '[' && strchr(begin, ']')) {
+                        *strchr(begin, ']') = '\0';
+                        line->section = begin + 1;
+                        line->key = "";
+                        line->value = end;
+                        return true;
+                }
+                equals = strchr(begin, '=');
+                if (*begin == '#' || *begin == ';' || !equals)
+                        continue;
+                *equals = '\0';
+                line->key = trim(begin);
+                line->value = trim(equals + 1);
+                return true;
+        }
+        return false;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What other supervisors are told of a service, as definitions of ours, and a note for each thing that has no equal.
+ * Pure but for the notes' FILE. */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+
+typedef struct Import {
+        struct json_object *definitions; /* an array */
+        FILE *notes;
+        const char *about; /* whose note it is: a file or a program */
+} Import;
+
+void import_note(Import *i, const char *format, ...) _printf_(2, 3);
+
+/* A unit file of systemd; `name` is the service's. */
+void import_systemd(Import *i, const char *name, const char *text);
+/* supervisord.conf: each [program:…] is a service. */
+void import_supervisord(Import *i, const char *text);
+/* A service of zinit: YAML, of which the subset is known that it uses. */
+void import_zinit(Import *i, const char *name, const char *text);
+
+/* -- what they share -- */
+
+/* Adds a definition with that name, and returns it: borrowed. */
+struct json_object *import_begin(Import *i, const char *name);
+
+/* "a 'b c' d\ e" in words, as shells and systemd read them. An array, to be put; NULL: a quote is open, or there is no
+ * word. */
+struct json_object *import_split_words(const char *text);
+
+/* `key` of `in`, made where it is not there. */
+struct json_object *import_object(struct json_object *in, const char *key);
+void import_set_text(struct json_object *o, const char *key, const char *text);
+/* A time span, of which a number alone is seconds, in milliseconds. Notes what it cannot read. */
+void import_set_span_ms(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
+void import_set_integer(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
+
+/* One "key = value" of a file in sections, continued lines joined. Changes `*text`, and moves it on; false at its end.
+ */
+typedef struct ImportLine {
+        const char *section, *key;
+        char *value;
+} ImportLine;
+
+bool import_next_line(char **text, ImportLine *line);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/outcome.h"
+#include "cli/exit_code.h"
+#include "cli/import.h"
+#include "cli/safe_text.h"
+#include "cli/verbs.h"
+
+enum {
+        FILE_BYTES_MAX = 1024 * 1024,
+};
+
+/* The last part of a path, without its ending. To be freed. */
+static char *name_of(const char *path) {
+        const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *dot = strrchr(base, '.');
+
+        return strndup(base, dot && dot > base ? (size_t) (dot - base) : strlen(base));
+}
+
+static int read_text(const char *path, char **ret) {
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        _cleanup_free_ char *text = malloc(FILE_BYTES_MAX + 1);
+        size_t n;
+
+        if (!f || !text)
+                return f ? -ENOMEM : -errno;
+        n = fread(text, 1, FILE_BYTES_MAX + 1, f);
+        if (ferror(f))
+                return -EIO;
+        if (n > FILE_BYTES_MAX)
+                return -EFBIG;
+        text[n] = '\0';
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static int import_file(Import *i, const char *from, const char *path) {
+        _cleanup_free_ char *text = NULL, *name = name_of(path);
+        int r = name ? read_text(path, &text) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        i->about = path;
+        if (strcmp(from, "systemd") == 0)
+                import_systemd(i, name, text);
+        else if (strcmp(from, "supervisord") == 0)
+                import_supervisord(i, text);
+        else
+                import_zinit(i, name, text);
+        return 0;
+}
+
+static int is_yaml(const struct dirent *entry) {
+        const char *dot = strrchr(entry->d_name, '.');
+
+        return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+static int import_folder(Import *i, const char *from, const char *path) {
+        struct dirent **entries;
+        int n = scandir(path, &entries, is_yaml, alphasort), r = n < 0 ? -errno : 0;
+
+        for (int k = 0; k < n; k++) {
+                _cleanup_free_ char *file = NULL;
+
+                if (r == 0 && asprintf(&file, "%s/%s", path, entries[k]->d_name) < 0)
+                        r = -ENOMEM;
+                if (r == 0)
+                        r = import_file(i, from, file);
+                free(entries[k]);
+        }
+        if (n >= 0)
+                free(entries);
+        return r;
+}
+
+static void say_notes(Session *s, char *notes) {
+        for (char *line = strtok(notes, "\n"); line; line = strtok(NULL, "\n"))
+                session_say(s, "%s", line);
+}
+
+int verb_import_run(Session *s) {
+        const char *from = s->line->args[0], *path = s->line->args[1];
+        _cleanup_free_ char *notes = NULL;
+        Import i = { .definitions = json_object_new_array() };
+        struct stat st;
+        size_t size;
+        int r;
+
+        if (strcmp(from, "zinit") != 0 && strcmp(from, "supervisord") != 0 && strcmp(from, "systemd") != 0) {
+                json_object_put(i.definitions);
+                session_say(s, "import %s: expected one of zinit, supervisord, systemd", from);
+                return EX_BAD_USAGE;
+        }
+        i.notes = open_memstream(&notes, &size);
+        if (!i.definitions || !i.notes)
+                return session_fail(s, -ENOMEM, NULL, NULL);
+        r = stat(path, &st) < 0                                 ? -errno
+            : S_ISDIR(st.st_mode) && strcmp(from, "zinit") == 0 ? import_folder(&i, from, path)
+                                                                : import_file(&i, from, path);
+        if (fclose(i.notes) == 0)
+                say_notes(s, notes);
+        if (r == 0)
+                session_print_json(s, i.definitions, JSON_PRETTY);
+        json_object_put(i.definitions);
+        return r < 0 ? session_fail(s, r, path, NULL) : EX_DONE;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit_test.h"
+
+#include "base/cleanup.h"
+#include "cli/import.h"
+#include "core/service_definition.h"
+
+typedef enum From { FROM_SYSTEMD, FROM_SUPERVISORD, FROM_ZINIT } From;
+
+/* Whether all that was made are definitions that the server takes; else why not, on stdout. */
+static bool are_valid(struct json_object *definitions) {
+        ServiceDefinition **list = NULL;
+        _cleanup_free_ char *message = NULL;
+        size_t n = 0;
+        int r = service_definition_parse(json_object_to_json_string(definitions), "/run/hero", &list, &n, &message);
+
+        if (r != 0)
+                printf("     %s\n", message);
+        else
+                service_definition_free_list(list, n);
+        return r == 0;
+}
+
+/* The definitions as JSON, a line feed, and the notes. */
+static char *import(From from, const char *text) {
+        char *notes = NULL, *both = NULL;
+        size_t size;
+        Import i = { .definitions = json_object_new_array(), .notes = open_memstream(&notes, &size), .about = "x" };
+
+        if (from == FROM_SYSTEMD)
+                import_systemd(&i, "web", text);
+        else if (from == FROM_SUPERVISORD)
+                import_supervisord(&i, text);
+        else
+                import_zinit(&i, "web", text);
+        fclose(i.notes);
+        if (asprintf(&both, "%s\n%s%s",
+                     json_object_to_json_string_ext(i.definitions,
+                                                    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                     are_valid(i.definitions) ? "" : "INVALID ", notes) < 0)
+                both = NULL;
+        free(notes);
+        json_object_put(i.definitions);
+        return both;
+}
+
+#define ASSERT_IMPORTED(from, text, expected)                      \
+        do {                                                       \
+                _cleanup_free_ char *_both = import((from), text); \
+                ASSERT_STREQ(_both, expected);                     \
+        } while (0)
+
+TEST(a_unit_of_systemd_becomes_a_definition) {
+        ASSERT_IMPORTED(
+                FROM_SYSTEMD,
+                "# comment\n[Unit]\nDescription=A web server\nDocumentation=man:web(8)\n\n[Service]\nType=notify\n"
+                "ExecStart=/usr/sbin/web --title \"two words\" \\\n  -v\nUser=www-data\nUMask=0027\n"
+                "Environment=A=1 \"B=two words\"\nEnvironment=C=3\nEnvironmentFile=/etc/default/web\n"
+                "Restart=always\nRestartSec=2\nTimeoutStopSec=1min\nMemoryMax=512M\nTasksMax=64\n"
+                "ProtectSystem=strict\nPrivateTmp=yes\nNice=5\nStateDirectory=web\n"
+                "[Install]\nWantedBy=multi-user.target\n",
+                "[{\"name\":\"web\",\"description\":\"A web server\",\"ready\":\"notify\","
+                "\"exec\":[\"/usr/sbin/web\",\"--title\",\"two words\",\"-v\"],\"user\":\"www-data\","
+                "\"umask\":\"0027\",\"env\":{\"A\":\"1\",\"B\":\"two words\",\"C\":\"3\"},"
+                "\"env_file\":\"/etc/default/web\",\"restart\":{\"policy\":\"always\",\"delay_ms\":2000},"
+                "\"stop_timeout_ms\":60000,\"limits\":{\"memory_max\":\"512M\",\"tasks_max\":64},"
+                "\"systemd\":{\"ProtectSystem\":\"strict\",\"PrivateTmp\":true,\"Nice\":5,"
+                "\"StateDirectory\":[\"web\"]},\"autostart\":true}]\n");
+}
+
+TEST(what_systemd_has_and_we_have_not_is_noted) {
+        ASSERT_IMPORTED(
+                FROM_SYSTEMD,
+                "[Unit]\nAfter=network.target db.service\nRequires=db.service\n[Service]\nType=forking\n"
+                "ExecStart=-/bin/a $OPTS\nExecStartPre=/bin/b\nRestart=on-abort\nTimeoutStartSec=infinity\n",
+                "[{\"name\":\"web\",\"after\":[\"db\"],\"requires\":[\"db\"],\"exec\":[\"/bin/a\",\"$OPTS\"],"
+                "\"restart\":{\"policy\":\"on-failure\"},\"autostart\":false}]\n"
+                "x: After=network.target: hero_proc orders its own services only\n"
+                "x: After=db.service: becomes after, which means a service of hero_proc of that name\n"
+                "x: Requires=db.service: becomes requires, which means a service of hero_proc of that name\n"
+                "x: Type=forking: has no equal; the program has to stay in the foreground\n"
+                "x: ExecStart=-…: what the prefix means has no equal\n"
+                "x: ExecStart=: $ and % are not expanded; write what they stand for, or a string, which /bin/sh "
+                "reads\n"
+                "x: ExecStartPre=/bin/b: has no equal\n"
+                "x: Restart=on-abort: becomes on-failure\n"
+                "x: TimeoutStartSec=infinity: not a span that a definition can hold; start_timeout_ms is left at "
+                "its default\n"
+                "x: it has no [Install] section, so it is not started at boot\n");
+}
+
+TEST(each_program_of_supervisord_becomes_a_definition) {
+        ASSERT_IMPORTED(
+                FROM_SUPERVISORD,
+                "[supervisord]\nlogfile=/tmp/s.log\n\n[program:web]\ncommand=/usr/bin/web -p 80 ; a comment\n"
+                "directory=/srv\nuser=www-data\nenvironment=A=\"1,2\",B=x\nautostart=true\nautorestart=unexpected\n"
+                "startretries=4\nstopsignal=INT\nstopwaitsecs=20\nnumprocs=1\n"
+                "[program:job]\ncommand=\n  /bin/job\n  --long\nautorestart=false\nstdout_logfile=/tmp/j.log\n"
+                "priority=10\n",
+                "[{\"name\":\"web\",\"exec\":[\"/usr/bin/web\",\"-p\",\"80\"],"
+                "\"working_dir\":\"/srv\",\"user\":\"www-data\",\"env\":{\"A\":\"1,2\",\"B\":\"x\"},"
+                "\"autostart\":true,\"restart\":{\"policy\":\"on-failure\",\"max_attempts\":4},"
+                "\"stop_signal\":\"SIGINT\",\"stop_timeout_ms\":20000},"
+                "{\"name\":\"job\",\"exec\":[\"/bin/job\",\"--long\"],\"restart\":{\"policy\":\"never\"}}]\n"
+                "x: [supervisord]: has no equal\n"
+                "job: stdout_logfile=/tmp/j.log: output goes to the journal; see hero_proc logs\n"
+                "job: priority=10: has no equal\n");
+}
+
+TEST(a_service_of_zinit_becomes_a_definition) {
+        ASSERT_IMPORTED(
+                FROM_ZINIT,
+                "# comment\nexec: redis-server --port 7777\ntest: redis-cli -p 7777 PING\nafter:\n  - net\n"
+                "  - \"disk\"\nsignal:\n  stop: SIGINT\nenv:\n  A: 'x y'\nlog: stdout\nshutdown_timeout: 5\n",
+                "[{\"name\":\"web\",\"exec\":[\"redis-server\",\"--port\",\"7777\"],\"requires\":[\"net\",\"disk\"],"
+                "\"stop_signal\":\"SIGINT\",\"env\":{\"A\":\"x y\"},\"stop_timeout_ms\":5000,"
+                "\"restart\":{\"policy\":\"always\"}}]\n"
+                "x: test: a command is no probe; give it a probe of the request that shows that it works\n"
+                "x: log: stdout: output goes to the journal; see hero_proc logs\n");
+        ASSERT_IMPORTED(FROM_ZINIT, "exec: |\n  mkdir -p /x\n  touch /x/y\noneshot: true\nfancy: 1\n",
+                        "[{\"name\":\"web\",\"exec\":\"mkdir -p /x\\ntouch /x/y\\n\",\"kind\":\"oneshot\"}]\n"
+                        "x: fancy: has no equal\n");
+}
+
+TEST(words_are_split_as_a_shell_splits_them) {
+        static const struct {
+                const char *text, *words;
+        } cases[] = {
+                { "a b", "[\"a\",\"b\"]" },
+                { "  a\tb  ", "[\"a\",\"b\"]" },
+                { "'a b' \"c d\"", "[\"a b\",\"c d\"]" },
+                { "a\\ b", "[\"a b\"]" },
+                { "x=\"y z\"w", "[\"x=y zw\"]" },
+                { "''", "[\"\"]" },
+                { "'a\\b'", "[\"a\\\\b\"]" },
+                { "\"a\\\"b\"", "[\"a\\\"b\"]" },
+        };
+
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                struct json_object *words = import_split_words(cases[i].text);
+
+                ASSERT_STREQ(json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN), cases[i].words);
+                json_object_put(words);
+        }
+        ASSERT(!import_split_words("") && !import_split_words("'a") && !import_split_words("  "));
+}
+
+TEST(no_text_whatever_does_harm) {
+        static const char parts[] = "[]=\n \\\"'#;:-|a%$\t.";
+        unsigned seed = 1;
+
+        for (int round = 0; round < 20000; round++) {
+                char text[48];
+                size_t n = (size_t) rand_r(&seed) % (sizeof text - 1);
+                char *notes = NULL;
+                size_t size;
+                Import i = { .definitions = json_object_new_array(),
+                             .notes = open_memstream(&notes, &size),
+                             .about = "x" };
+
+                for (size_t k = 0; k < n; k++)
+                        text[k] = parts[(size_t) rand_r(&seed) % (sizeof parts - 1)];
+                text[n] = '\0';
+                import_systemd(&i, "a", text);
+                import_supervisord(&i, text);
+                import_zinit(&i, "a", text);
+                fclose(i.notes);
+                free(notes);
+                json_object_put(i.definitions);
+        }
+}
