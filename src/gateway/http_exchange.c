@@ -114,6 +114,11 @@ static void receive(HttpExchange *x, size_t n) {
                         text = "out of memory";
                 }
         }
+        if (status == 405)
+                http_exchange_add_header(x, "Allow",
+                                         !x->has_get   ? "POST"
+                                         : x->has_post ? "GET, HEAD, POST"
+                                                       : "GET, HEAD");
         if (status != HTTP_STATUS_OK_TO_GO)
                 http_exchange_reply_error(x, status, text ? text : text_of_refusal(status));
 }
@@ -244,22 +249,24 @@ static char *compose(const HttpExchange *x, unsigned status, const char *content
         for (size_t i = 0; i < x->n_extra; i++)
                 fprintf(f, "%s: %s\r\n", x->extra[i].name, x->extra[i].value);
         fputs("\r\n", f);
-        if (ferror(f) | fclose(f)) {
+        if (fclose(f) != 0) {
                 free(head);
                 return NULL;
         }
         return head;
 }
 
+static bool is_head(const HttpExchange *x) {
+        return x->head.method && strcmp(x->head.method, "HEAD") == 0;
+}
+
 static void answer(HttpExchange *x, unsigned status, const char *content_type, char *body, size_t n_body,
                    bool is_static) {
         HttpConnection *c = x->connection;
-        bool is_head = x->head.method && strcmp(x->head.method, "HEAD") == 0;
-
         x->is_answered = true;
         c->is_kept = n_body != SIZE_MAX && may_keep(x, status);
         c->out_head = compose(x, status, content_type, n_body, &c->n_out_head);
-        if (!c->out_head || is_head || n_body == SIZE_MAX) {
+        if (!c->out_head || is_head(x) || n_body == SIZE_MAX) {
                 if (!is_static)
                         free(body);
                 body = NULL;
@@ -291,8 +298,13 @@ void http_exchange_reply_error(HttpExchange *x, unsigned status, const char *tex
 
 HttpStream *http_exchange_reply_stream(HttpExchange *x, const char *content_type, http_stream_closed_t closed,
                                        void *userdata) {
-        HttpStream *stream = http_stream_new(x->connection, closed, userdata);
+        HttpStream *stream;
 
+        if (is_head(x)) {
+                http_exchange_reply_static(x, 200, content_type, "", 0);
+                return NULL;
+        }
+        stream = http_stream_new(x->connection, closed, userdata);
         if (!stream) {
                 http_exchange_reply_error(x, 503, "too many streams");
                 return NULL;

@@ -44,6 +44,7 @@ void http_exchange_reply_static(HttpExchange *x, unsigned status, const char *co
 void http_exchange_reply_error(HttpExchange *x, unsigned status, const char *text);
 
 /* Answers with a body that has no end yet. `closed` is told when the client is gone or was cut off, whether or not the
- * stream was ended; after it the stream is no more. NULL where there are too many already: it was answered with 503. */
+ * stream was ended; after it the stream is no more. NULL where there is none to write to, and the answer was given: 503
+ * where there are too many, and to HEAD. */
 HttpStream *http_exchange_reply_stream(HttpExchange *x, const char *content_type, http_stream_closed_t closed,
                                        void *userdata);

@@ -35,6 +35,8 @@ unsigned http_server_route(const HttpServer *s, HttpExchange *x) {
                         if (!(r->faces & x->connection->listener->face) || !route_fits(r, x->target.path, &n_prefix))
                                 continue;
                         status = 405;
+                        x->has_get = x->has_get || strcmp(r->method, "GET") == 0;
+                        x->has_post = x->has_post || strcmp(r->method, "POST") == 0;
                         if (!method_fits(r, x->head.method) || (x->route && n_prefix <= x->n_path_prefix))
                                 continue;
                         x->route = r;

@@ -139,6 +139,7 @@ def test_what_is_not_for_us_is_refused_with_its_status(box):
             assert statuses(text) == [expected], f"{data[:100]!r}: {text[:200]!r}"
             head, body = text.split("\r\n\r\n", 1)
             assert json.loads(body)["status"] == expected and "Content-Type: application/json" in head, text
+            assert ("Allow: " in head) == (expected == 405), text
             assert "Access-Control" not in head and "Content-Security-Policy: default-src 'none'" in head, text
 
 
