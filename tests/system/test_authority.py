@@ -308,7 +308,16 @@ def test_a_polkit_that_is_killed_with_the_question_in_hand_is_a_denial(box):
 # -- the caller is not as it should be --
 
 
-def ask_and_leave(calls):
+def settled(box):
+    """Once the store has noted what is over."""
+    box.wait_for(lambda: all(row[-1] == "none" for row in everything(box)["store"]), 10, "nothing is under way")
+    return everything(box)
+
+
+def ask_and_leave(calls, stay_until=""):
+    """Leaves once the server has read the calls, or a process with that command line runs."""
+    def runs():
+        return subprocess.run(["pgrep", "-xf", stay_until], stdout=subprocess.DEVNULL).returncode == 0  # noqa: F821
     with RawBus() as bus:  # noqa: F821
         for member, arguments in calls.items():
             bus.send("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", member, *arguments,
@@ -317,19 +326,28 @@ def ask_and_leave(calls):
         bus.send("org.hero.Proc1", "/org/hero/Proc1", "org.freedesktop.DBus.Peer", "Ping")
         while bus.receive_from() != (len(calls) + 2, ""):
             pass
+        if stay_until:
+            assert seconds_until(runs, 10, pause=0.05)  # noqa: F821
 
 
 def test_what_was_allowed_to_a_caller_who_has_left_is_not_done(box):
-    allow(box, ALL_TO_NOBODY)
-    before = everything(box)
-    pid = hang_polkit(box)
-    box.agent_of("nobody").call(ask_and_leave, {**MANAGE_SERVICES, **MANAGE_DEFINITIONS})
-    box.run(["kill", "-CONT", str(pid)])
-    # polkit answers in order, so that all of the above is over when this is.
+    """polkit says yes after he left, since it looked at him before: it is for us to know that he is gone."""
+    allow(box, ALL_TO_NOBODY.replace("return polkit.Result.YES",
+                                     '{ polkit.spawn(["/bin/sleep", "1.618"]); return polkit.Result.YES; }'))
+    before = settled(box)
+    box.agent_of("nobody").call(ask_and_leave, {"StopService": ("st", "web", 0)}, "/bin/sleep 1.618")
+    # polkit answers in order, so that the above is over when this is.
     assert answers(box, "nobody", {"Dump": ("",)}) == {"Dump": ""}
     assert everything(box) == before
     assert answers(box, "nobody", {"StopService": ("st", "web", 0)}) == {"StopService": ""}, "it would have been done"
     assert answers(box, "nobody", {"StartService": ("st", "web", 0)}) == {"StartService": ""}
+    # Nor is anything of a caller who left before polkit had looked at him.
+    before = settled(box)
+    pid = hang_polkit(box)
+    box.agent_of("nobody").call(ask_and_leave, {**MANAGE_SERVICES, **MANAGE_DEFINITIONS})
+    box.run(["kill", "-CONT", str(pid)])
+    assert answers(box, "nobody", {"Dump": ("",)}) == {"Dump": ""}
+    assert everything(box) == before
     allow_nothing(box)
 
 
