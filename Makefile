@@ -212,6 +212,10 @@ lint:  ## layers, formatting, scripts
 format:  ## let clang-format lay out all sources
 	git ls-files 'src/*.[ch]' 'tests/*.[ch]' | xargs $(or $(shell command -v clang-format-14),clang-format) -i
 
+.PHONY: check-matrix
+check-matrix: all tests  ## system tests on Debian 12 and 13, dbus-daemon and dbus-broker (as root)
+	tools/check_matrix
+
 .PHONY: board-shots
 board-shots: all tests  ## pictures of the status board in docs/ (as root)
 	HERO_SHOTS=$(CURDIR)/docs tests/system/run.py -k test_gateway_board
