@@ -346,10 +346,11 @@ void eviction_follow(Action *a) {
 
         if (!a->definition->kill_others)
                 return;
-        if (a->eviction && (a->eviction->is_over || !waits))
+        /* It goes on while systemd tries and tries again, in vain: who does not go by himself takes longer than that. */
+        if (a->eviction && (a->eviction->is_over || !a->wanted))
                 eviction_drop(a);
         /* Once for each death: who could not be ended then will not be now. */
-        if (waits && a->evicted_for_usec != a->facts.exec_main_exit_usec) {
+        if (waits && !a->eviction && a->evicted_for_usec != a->facts.exec_main_exit_usec) {
                 a->evicted_for_usec = a->facts.exec_main_exit_usec;
                 a->eviction = begin(a);
         }

@@ -273,6 +273,19 @@ def test_what_a_dead_generation_left_behind_does_not_keep_systemd_from_restartin
     box.hero("remove", "heir")
 
 
+def test_one_that_ignores_sigterm_is_killed_although_systemd_tries_again_sooner(box):
+    """The first try leaves a child with the listener; those after it cannot listen, one a second."""
+    box.apply(server("stuck", "127.0.0.1:8165", "--leave", "/sys/fs/cgroup/stuck", "--ignore-term", kill_others=True,
+                     restart={"policy": "on-failure", "delay_ms": 1000, "max_attempts": 20}), check=False)
+    box.wait_for(lambda: "cannot listen" in box.journal("hero-stuck.service"), 10, "it is tried again")
+    box.wait_for(lambda: any("was killed" in line for line in said_of(box, "stuck")), PATIENCE + 15, "he is killed")
+    told = [line for line in said_of(box, "stuck") if "told to end" in line]
+    assert len({re.search(r"PID \d+", line)[0] for line in told}) == len(told), "each is told once, and has his time"
+    box.hero("stop", "stuck")
+    box.run(["sh", "-c", "kill -KILL $(cat /sys/fs/cgroup/stuck/cgroup.procs)"], check=False)
+    box.hero("remove", "stuck")
+
+
 def test_a_user_ends_his_own_processes_and_is_told_of_others(box):
     box.start_server(user="hero")
     pid = stranger(box, "own", "127.0.0.1:8170", user="hero")
