@@ -187,7 +187,8 @@ static void changed(const char *unit, void *userdata) {
                 (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
         if (a && a->known_active != a->facts.active)
                 ports_owner_changed(supervisor_ports(adoption->supervisor), s);
-        if (a && a->known_main_pid != a->facts.main_pid && a->facts.main_pid > 0)
+        if (a && a->facts.main_pid > 0 &&
+            (a->known_main_pid != a->facts.main_pid || a->known_active != a->facts.active))
                 sockets_process_changed(supervisor_sockets(adoption->supervisor), s);
         if (a) {
                 a->known_active = a->facts.active;

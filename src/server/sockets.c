@@ -190,8 +190,11 @@ static bool look_in_both_views(Sockets *k, ServiceSocket *socket) {
         _cleanup_close_ int view = socket->in_view ? open_view(socket) : -1;
         Sight here = { .file = -1 }, there = { .file = -1 };
 
-        if (view >= 0)
+        if (view >= 0) {
                 look(k, socket, view, &there);
+                take(k, socket, &there);
+                return true;
+        }
         if (!is_good(there.seen.state)) {
                 look(k, socket, -1, &here);
                 if (is_good(here.seen.state)) {
@@ -425,6 +428,7 @@ void sockets_reset(Sockets *k, Service *service, const Action *owner) {
                 if (owner && socket->definition->action >= 0 && &service->actions[socket->definition->action] != owner)
                         continue;
                 socket_identity_forget(socket);
+                socket->in_view = false;
                 (void) sight(k, socket, false);
                 socket->seen_alive = socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE;
         }
