@@ -181,10 +181,14 @@ static void print_healing(FILE *out, struct json_object *service, uint64_t now_u
         if (!healing)
                 return;
         print_label(out, "Healing", 0);
-        fprintf(out, "restarted %" PRIu64 " times by hero_proc, %" PRIu64 " left",
-                status_json_number(healing, "attempts"), status_json_number(healing, "attempts_left"));
         held = status_json_text(healing, "held");
         next_usec = status_json_number(healing, "next_usec");
+        if (next_usec == 0 && *held) {
+                fprintf(out, "no restart: %s\n", held);
+                return;
+        }
+        fprintf(out, "restarted %" PRIu64 " times by hero_proc, %" PRIu64 " left",
+                status_json_number(healing, "attempts"), status_json_number(healing, "attempts_left"));
         if (next_usec > now_usec) {
                 time_text_span(next_usec - now_usec, span);
                 fprintf(out, "; the next in %s", span);
