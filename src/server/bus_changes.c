@@ -7,6 +7,7 @@
 
 #include "server/bus_arguments.h"
 #include "server/definitions.h"
+#include "server/evaluation.h"
 #include "server/service_tasks.h"
 
 /* Each member runs only after bus_authority_require(). */
@@ -109,8 +110,13 @@ static int read_named(const BusContext *c, sd_bus_message *m, Service **ret, uin
 
 static int reply_when_settled(const BusContext *c, sd_bus_message *m, Service *s, uint64_t flags) {
         supervisor_mark(s);
-        if (flags & FLAG_NO_WAIT)
+        /* What was asked for goes to systemd ahead of the answer, on the same connection: once the caller has been
+         * told, a server that is killed takes nothing back. Of a restart it could not be seen afterwards that it is
+         * owed. */
+        if (flags & FLAG_NO_WAIT) {
+                evaluation_run(s);
                 return sd_bus_reply_method_return(m, "s", service_state_to_string(s->shown_state));
+        }
         return bus_waiters_add(c->waiters, m, s, WAIT_FOR_STATE);
 }
 
