@@ -27,10 +27,11 @@ typedef struct ProbeResult {
         uint64_t due_usec, began_usec, done_usec; /* monotonic: when it should have begun, and when it did */
 } ProbeResult;
 
-/* How a unix socket is reached, where that is not the prober's to decide. `connect` is given a fresh non-blocking
- * stream socket and connects it to what is to be asked. 0: done, and it may be asked; -EAGAIN: the accept queue is
- * full, it is called again with the same socket; other negative errno: why it cannot be connected to; 1: it is not to
- * be asked, and outcome, error and nobody_there of *refusal say why. */
+/* How a unix socket or port is reached, where that is not the prober's to decide. `connect` is given a fresh
+ * non-blocking stream socket and connects it to what is to be asked. 0: done, and it may be asked; -EAGAIN: the accept
+ * queue of a unix socket is full, it is called again with the same socket; -EINPROGRESS: a port's answer is on the way;
+ * other negative errno: why it cannot be connected to; 1: it is not to be asked, and outcome, error and nobody_there of
+ * *refusal say why. */
 typedef struct ProbeReach {
         int (*connect)(int fd, ProbeResult *refusal, void *userdata);
         void *userdata;

@@ -93,7 +93,7 @@ static int open_socket(bool tcp) {
         return TAKE_FD(fd);
 }
 
-static int connect_to_port(int fd, uint16_t port) {
+int probe_exchange_connect_to_port(int fd, uint16_t port) {
         const struct sockaddr_in address = {
                 .sin_family = AF_INET,
                 .sin_port = htons(port),
@@ -127,10 +127,10 @@ static int connect_to_path(int fd, const char *path) {
 }
 
 static int connect_it(ProbeExchange *e) {
-        if (is_tcp(e))
-                return connect_to_port(e->fd, e->definition->port);
         if (e->reach->connect)
                 return e->reach->connect(e->fd, e->result, e->reach->userdata);
+        if (is_tcp(e))
+                return probe_exchange_connect_to_port(e->fd, e->definition->port);
         return connect_to_path(e->fd, e->definition->socket);
 }
 

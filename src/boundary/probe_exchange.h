@@ -36,6 +36,9 @@ typedef struct ProbeExchange {
 int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
 void probe_exchange_done(ProbeExchange *e);
 
+/* What is done for a port where ProbeReach does not say otherwise. -EINPROGRESS: it is under way. */
+int probe_exchange_connect_to_port(int fd, uint16_t port);
+
 /* Connects and goes as far as it can without waiting. `reach`, `parser` and `result` are borrowed until the end. */
 void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result);
 /* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */

@@ -346,7 +346,8 @@ void eviction_follow(Action *a) {
 
         if (!a->definition->kill_others)
                 return;
-        /* It goes on while systemd tries and tries again, in vain: who does not go by himself takes longer than that. */
+        /* It goes on while systemd tries and tries again, in vain: who does not go by himself takes longer than that.
+         */
         if (a->eviction && (a->eviction->is_over || !a->wanted))
                 eviction_drop(a);
         /* Once for each death: who could not be ended then will not be now. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "boundary/probe_exchange.h"
 #include "boundary/process_end.h"
 #include "server/port_network.h"
 #include "server/port_sighting.h"
@@ -82,6 +83,18 @@ size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port,
         if (port_network_is_private(a))
                 return 0;
         return port_sighting_strangers(k->owners, k->table, service, port->definition->port, ret, n_max);
+}
+
+int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
+        const ServicePort *port = userdata;
+
+        if (port->state != SOCKET_FOREIGN)
+                return probe_exchange_connect_to_port(fd, port->definition->port);
+        refusal->outcome = PROBE_FAIL;
+        refusal->nobody_there = true;
+        (void) snprintf(refusal->error, sizeof refusal->error, "not asked: its port is held by PID %u (%s)",
+                        port->listener_pid, port->listener_command);
+        return 1;
 }
 
 /* -- what follows from it -- */

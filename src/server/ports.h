@@ -26,6 +26,9 @@ void ports_catch_up(Ports *k);
  * most n_max of their inodes, and returns how many. */
 size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max);
 
+/* ProbeReach.connect; userdata is the ServicePort: connects to it, but not to a stranger who was last seen there. */
+int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata);
+
 /* One of the service's processes came up or died: looks at the ports, and whose they are now. */
 void ports_owner_changed(Ports *k, Service *service);
 /* The same for a new InvocationID: of this action, nothing was seen alive before. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "server/eviction.h"
 #include "server/port_network.h"
+#include "server/ports.h"
 #include "server/probing.h"
 #include "server/records.h"
 #include "server/service_live.h"
@@ -47,6 +48,8 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
         r = probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
         if (r >= 0 && p->socket >= 0)
                 probe_set_reach(p->probe, &(ProbeReach){ sockets_connect_probe, &s->sockets[p->socket] });
+        else if (r >= 0 && p->port >= 0)
+                probe_set_reach(p->probe, &(ProbeReach){ ports_connect_probe, &s->ports[p->port] });
         return r;
 }
 

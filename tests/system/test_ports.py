@@ -117,6 +117,28 @@ def test_a_stranger_on_the_port_is_named_and_keeps_it(box):
     box.hero("remove", "robbed")
 
 
+def test_a_stranger_on_the_port_is_asked_nothing(box):
+    """A probe may hold what is for the service alone. The sweep needs a moment to see him; then there is silence."""
+    probe = {"name": "secret", "port": 8024, "path": "/", "method": "POST", "body": "secret", "interval_ms": 100}
+    box.apply(server("private", 8024, probe=probe))
+    box.wait_state("private", "running", 10)
+    box.run(["kill", "-USR1", str(box.main_pid("hero-private.service"))])
+    box.wait_for(lambda: port_of(box, "private")["state"] == "missing", 5, "it has closed its listener")
+    pid = stranger(box, "curious", "127.0.0.1:8024")
+    box.wait_for(lambda: port_of(box, "private")["state"] == "foreign", 5, "he is seen")
+    asked = box.journal("curious").count("asked")
+    box.wait_for(lambda: status(box, "private")["probes"][0]["last_error"] ==
+                 f"not asked: its port is held by PID {pid} (port_server.py)", 5, "the probe says why")
+    checked = status(box, "private")["probes"][0]["checked_usec"]
+    box.wait_for(lambda: status(box, "private")["probes"][0]["checked_usec"] > checked + 500000, 10, "its time comes")
+    assert box.journal("curious").count("asked") == asked <= 1
+    assert reasons(box, "private")[0][0] == "socket-foreign"
+    box.systemctl("stop", "curious")
+    box.hero("restart", "private")
+    assert box.states()["private"] == "running" and "asked" in box.journal("hero-private.service")
+    box.hero("remove", "private")
+
+
 def test_a_stranger_who_shares_the_port_is_told_since_he_gets_a_part_of_the_connections(box):
     box.apply(server("shared", 8013, "--share"))
     box.wait_state("shared", "running", 10)
