@@ -25,7 +25,6 @@ QUEUE_FULL_SECONDS = 1.0  # a full queue may be a burst
 STALE_GRACE_SECONDS = 2.0
 SETTLE_SECONDS = 3.0  # for what moves to come to rest, where no bound is promised: a new server, an operation's end
 
-STEADY = ("running", "failed", "stopped")
 APART = ("starting", "stopping", "restarting", "degraded", "unknown")
 
 
@@ -132,8 +131,9 @@ class Judge:
                 since = min(since, row.asked - self.surroundings.server_since)
             bound = getattr(part, within) + self.surroundings.slack
             if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
-                bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer can be had, until the last is too old
-            if since >= bound:
+                bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer: until the last is too old
+            if since >= bound and not (part.kind == "unit" and self.registers.is_being_started(
+                    row.asked - SAMPLE_SECONDS, row.answered)):
                 return Verdict("lie", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
             late = Verdict("late", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
         return late
@@ -165,6 +165,8 @@ class Judge:
             return Verdict("apart", "a probe failed lately")
         if stopped:
             return Verdict("apart", "one action is down")
+        if any(s.drained.always(False, row.asked, row.answered) for s in self.truth.sockets.values()):
+            return Verdict("apart", "connections wait to be accepted")
         return self._without_reason(row, since)
 
     def _is_action_down(self, name: str, row: Row) -> bool:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import shape_of  # noqa: E402
-from judge import SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
+from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
 from registers import Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
@@ -102,13 +102,16 @@ class Oracle:
             fields["definition"] = without_secrets(fields["definition"])
         self.registers[fields["service"]].begin(Operation(**fields))
 
-    def _event_end(self, service: str, number: int, end: float, outcome: str, answer: str) -> None:
+    def _event_end(self, service: str, number: int, end: float, outcome: str, answer: str,
+                   wrote_no_wish: bool = False) -> None:
         """outcome: done, refused, or lost, which is neither."""
         operation = next(o for o in reversed(self.registers[service].operations) if o.number == number)
         operation.end, operation.answer = end, answer
         operation.acknowledged = outcome == "done" and (operation.settles == 0 or self._has_acted(operation))
         if outcome == "refused":
             operation.refuse()
+        elif wrote_no_wish:
+            operation.wanted = ""
 
     def _has_acted(self, operation: Operation) -> bool:
         """systemctl says "done" also where there was nothing to do. It has acted for certain where all was quiet before."""
@@ -192,7 +195,7 @@ class Oracle:
         state, reason, since = self.spans.get(row.service, ("", "", row.answered))
         if (state, reason) == (row.state, row.reason):
             return
-        if state in ("starting", "stopping", "restarting", "degraded", "unknown"):
+        if state in APART:
             self.apart_seconds[f"{state} ({reason})" if reason else state].append(row.answered - since)
         self.spans[row.service] = (row.state, row.reason, row.answered)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NEVER = float("inf")
+KEPT_MAX = 120  # operations of one service
 LOST_LINGERS_SECONDS = 25.0  # the next server brings it to its end
 
 
@@ -65,6 +66,16 @@ class Registers:
 
     def begin(self, operation: Operation) -> None:
         self.operations.append(operation)
+        if len(self.operations) > KEPT_MAX:
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        """All that a question can be about is kept: the youngest half, and of each register what was certain before."""
+        old, young = self.operations[:KEPT_MAX // 2], self.operations[KEPT_MAX // 2:]
+        writes = [next((o for o in reversed(old) if o.acknowledged and is_write(o)), None)
+                  for is_write in (lambda o: o.wanted, lambda o: o.definition is not None)]
+        since = min((o.start for o in writes if o), default=0.0)
+        self.operations = [o for o in old if any(writes) and o.start >= since] + young
 
     def _writes(self, register: str) -> list[tuple[Operation, Any]]:
         if register == "wanted":
@@ -107,6 +118,10 @@ class Registers:
             if operation.wanted == "up" and operation.acknowledged and operation.end < t:
                 return False
         return False
+
+    def is_being_started(self, a: float, b: float) -> bool:
+        """It may come up and go down again between two samples, where somebody starts it and somebody stops it."""
+        return any(o.start <= b and o.end >= a and (o.is_restart or o.wanted == "up") for o in self.operations)
 
     def under_way(self, a: float, b: float, lingering: float) -> list[Operation]:
         """Those that may have acted between a and b; one that nobody answered may be brought to its end later."""

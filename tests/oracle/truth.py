@@ -19,6 +19,7 @@ from dbus_wire import SYSTEMD_PRIVATE, Closed, Connection
 from event_loop import Loop
 from house_plan import ActionShape, ProbeShape, ServiceShape, SocketShape
 from timeline import GAP_SECONDS, Timeline
+from unix_queues import waiting_by_path
 
 UNITS_EVERY_SECONDS = 0.05
 SOCKETS_EVERY_SECONDS = 0.1
@@ -120,6 +121,7 @@ class SocketTruth:
     def __init__(self, shape: SocketShape, units: list[str]):
         self.shape = shape
         self.alive = Timeline()
+        self.drained = Timeline()  # nobody waits to be accepted; no service is dead for that alone
         self._units = units
 
     def sample(self) -> None:
@@ -331,8 +333,11 @@ class Sampler:
                 self._on_invocation(change)
 
     def _look_at_sockets(self) -> None:
+        now, waiting = time.monotonic(), waiting_by_path()
         for service in self.services.values():
-            for truth in service.sockets.values():
+            for path, truth in service.sockets.items():
+                n = waiting.get(path, 0)
+                truth.drained.add(now, now, n == 0, "nobody waits" if n == 0 else "somebody waits")
                 truth.sample()
 
     # A process says in its environment whose it is, and the kernel in which cgroup it is.
