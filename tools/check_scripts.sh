@@ -8,6 +8,6 @@ for file in $(git grep -lE '^#!.*\b(ba|)sh$' -- tools tests .ci) completion/hero
         if command -v shellcheck >/dev/null; then shellcheck -S warning "$file" || status=1; fi
 done
 for file in $(git ls-files '*.py'); do
-        /usr/bin/python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$file" || status=1
+        /usr/bin/python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$file" || status=1
 done
 exit $status

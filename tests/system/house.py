@@ -83,18 +83,31 @@ def everything(box: Box) -> dict[str, Any]:
 
 
 def _stored() -> list[list[Any]]:
-    """What the database holds of definitions and wishes; a copy, since its owner lets nobody else in."""
+    """What the database holds of definitions and wishes; a copy, since its owner lets nobody else in.
+
+    That something has ended is written a moment later than the rest: it is waited for, or the same house would look
+    different twice.
+    """
     # pylint: disable=undefined-variable, import-outside-toplevel
     import shutil
     import sqlite3
     import tempfile
-    with tempfile.TemporaryDirectory() as folder:
-        for file in Path("/var/lib/hero_proc").glob("hero_proc.db*"):  # noqa: F821
-            shutil.copy(file, folder)
-        connection = sqlite3.connect(f"{folder}/hero_proc.db")
-        rows = connection.execute("SELECT * FROM service ORDER BY name").fetchall()
-        connection.close()
-    return [list(row) for row in rows]
+
+    def read() -> list[list[Any]]:
+        with tempfile.TemporaryDirectory() as folder:
+            for file in Path("/var/lib/hero_proc").glob("hero_proc.db*"):  # noqa: F821
+                shutil.copy(file, folder)
+            connection = sqlite3.connect(f"{folder}/hero_proc.db")
+            rows = connection.execute("SELECT * FROM service ORDER BY name").fetchall()
+            connection.close()
+        return [list(row) for row in rows]
+
+    deadline = time.monotonic() + 2  # noqa: F821
+    while True:
+        rows = read()
+        if all(row[-1] == "none" for row in rows) or time.monotonic() > deadline:  # noqa: F821
+            return rows
+        time.sleep(0.02)  # noqa: F821
 
 
 def stop_all(box: Box) -> None:
