@@ -115,6 +115,11 @@ static void yield_to_stop(Action *a) {
 
 /* A start by somebody else counts from its first moment: otherwise it would be shown as "stopping" until it is up. */
 static void classify_start(Action *a) {
+        ActionJudgement j = action_judge(a, clock_monotonic_usec());
+
+        /* systemd's own next try after a crash is nobody's wish. */
+        if (j.phase == ACTION_BACKOFF || j.is_retry)
+                return;
         if (a->wanted || a->task != TASK_NONE || is_our_doing(a->service) || a->facts.active != UNIT_ACTIVATING)
                 return;
         a->wanted = true;

@@ -74,10 +74,16 @@ void service_tasks_start(Service *s, bool by_operator) {
         begin(s, OPERATION_START, INTENTION_START);
 }
 
+/* One that has just died looks down, and systemd is about to start it again: that too has to be stopped. */
+static bool needs_stop(const Action *a) {
+        return !is_down(a) || a->facts.job_id != 0 || a->task_issued ||
+               action_judge(a, clock_monotonic_usec()).phase == ACTION_BACKOFF;
+}
+
 void service_tasks_stop(Service *s) {
         service_set_wanted(s, false);
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (!is_down(&s->actions[i]) || s->actions[i].facts.job_id != 0 || s->actions[i].task_issued)
+                if (needs_stop(&s->actions[i]))
                         set_task(&s->actions[i], TASK_STOP, true);
                 else
                         set_task(&s->actions[i], TASK_NONE, true);
