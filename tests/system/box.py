@@ -86,6 +86,7 @@ class Box:
         self.build = REPOSITORY / build
         self._likeness = {"root": root, "layers": layers, "build": build}
         self._agents: dict[str, Agent] = {}
+        self._copied: set[str] = set()
         self._spawned: list[subprocess.Popen] = []
         options = ["--bind-ro", f"{REPOSITORY}:{REPOSITORY}"]
         options += ["--root", root] if root else []
@@ -185,8 +186,16 @@ class Box:
         return self.run(["cat", path]).stdout
 
     def fixture(self, name: str) -> str:
-        """The path of a program of tests/fixture; it is the same inside."""
-        return str(self.build / "fixture" / name)
+        """The path of a program of tests/fixture, inside. A checkout below /tmp is out of sight for a service with a /tmp of
+        its own, so the program is copied from there."""
+        path = self.build / "fixture" / name
+        if not path.is_relative_to("/tmp") and not path.is_relative_to("/var/tmp"):
+            return str(path)
+        copy = f"/opt/hero_proc-fixture/{name}"
+        if name not in self._copied:
+            self.run(["install", "-D", str(path), copy])
+            self._copied.add(name)
+        return copy
 
     # Inside without the cost of entering
 
