@@ -11,6 +11,7 @@ from house import lives, units
 NEEDS_HERO_PROC = False  # that is what is installed here
 PACKAGES = "/tmp/packages"
 NEXT = "0.1.0+1"
+BEFORE: set[str] = set()
 
 
 def build(box) -> None:
@@ -31,6 +32,17 @@ def _path() -> dict[str, str]:
 
 def prepare(box):
     build(box)
+    BEFORE.update(ours(box))
+
+
+def ours(box) -> set[str]:
+    """The paths that bear our name, but for what outlives every package: logs, caches, what runs and the admin's own.
+
+    The machine may have any number of checkouts of this project, so only what was not there before is the packages'.
+    """
+    found = box.output("sh", "-c", "find / -xdev \\( -path /proc -o -path /sys -o -path /tmp \\) -prune -o"
+                                   " \\( -name '*hero_proc*' -o -name '*hero-proc*' \\) -print 2>/dev/null")
+    return {path for path in found.splitlines() if not path.startswith(("/var/log/", "/var/cache/", "/var/tmp/", "/run/", "/root/"))}
 
 
 def dpkg(box, *words: str) -> str:
@@ -84,7 +96,5 @@ def test_removed_it_leaves_no_process_and_purged_no_file(box):
     assert box.run(["test", "-e", "/var/lib/hero_proc/hero_proc.db"], check=False).returncode == 0, "kept until purged"
     box.wait_for(lambda: not [unit for unit in units(box).values() if unit["pids"]], 20, "services are stopped")
     dpkg(box, "-P", "hero-proc-gateway", "hero-proc")
-    left = box.output("sh", "-c", "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /tmp -prune -o -path "
-                      f"{REPOSITORY.parents[1]} -prune -o \\( -name '*hero_proc*' -o -name '*hero-proc*' \\) -print 2>/dev/null")
-    kept = [path for path in left.splitlines() if not path.startswith(("/var/log/", "/var/cache/", "/var/tmp/", "/run/", "/root/"))]
+    kept = sorted(ours(box) - BEFORE)
     assert kept == [], kept
