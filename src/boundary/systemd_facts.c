@@ -41,6 +41,10 @@ static void set_result(UnitFacts *f, const char *word) {
         f->result = (int) result < 0 ? UNIT_RESULT_OTHER : result;
 }
 
+static void set_restart(UnitFacts *f, const char *word) {
+        f->restart_is_off = strcmp(word, "no") == 0;
+}
+
 static void set_status_text(UnitFacts *f, const char *word) {
         (void) snprintf(f->status_text, sizeof f->status_text, "%s", word);
 }
@@ -57,6 +61,7 @@ static const struct {
         { "SubState", 's', 0, set_sub_state },
         { "Result", 's', 0, set_result },
         { "StatusText", 's', 0, set_status_text },
+        { "Restart", 's', 0, set_restart },
         { "MainPID", 'u', offsetof(UnitFacts, main_pid), NULL },
         { "NRestarts", 'u', offsetof(UnitFacts, n_restarts), NULL },
         { "ExecMainCode", 'i', offsetof(UnitFacts, exec_code), NULL },

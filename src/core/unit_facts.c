@@ -89,6 +89,10 @@ bool unit_facts_was_stopped(const UnitFacts *f, bool is_oneshot) {
         return f->active == UNIT_INACTIVE && !ended_badly(f);
 }
 
+static ActionJudgement plain(ActionPhase phase) {
+        return (ActionJudgement){ phase, REASON_NONE, false, USEC_NEVER };
+}
+
 static ReasonCode how_it_died(const UnitFacts *f, const ActionPolicy *policy) {
         if (f->exec_code == CLD_EXITED && f->exec_status >= EXIT_SYSTEMD_FIRST && f->exec_status <= EXIT_SYSTEMD_LAST)
                 return REASON_EXEC_FAILED;
@@ -105,6 +109,13 @@ static bool gave_up(const UnitFacts *f, const ActionPolicy *policy) {
         return policy->restarts && f->n_restarts > policy->max_attempts;
 }
 
+/* A stop whose job was in the queue when the process died, or came while its remains were cleared away: systemd leaves the
+ * unit "failed" as any crash does, but does not try again, and nothing else keeps it from that. A try that it refused for
+ * the start limit had been through auto-restart, and so left "inactive" after the process's end. */
+static bool stop_met_death(const UnitFacts *f, const ActionPolicy *policy) {
+        return policy->restarts && !f->restart_is_off && f->exec_main_exit_usec > f->inactive_exit_usec;
+}
+
 static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec) {
         ActionJudgement j = { ACTION_FAILED, how_it_died(f, policy), false, USEC_NEVER };
         uint64_t settled_usec = usec_add(f->inactive_enter_usec, RETRY_GRACE_USEC);
@@ -112,12 +123,14 @@ static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *poli
         if (is_waiting_for_restart(f)) {
                 j.phase = ACTION_BACKOFF;
         } else if (unit_facts_was_stopped(f, policy->is_oneshot)) {
-                j = (ActionJudgement){ ACTION_STOPPED, REASON_NONE, false, USEC_NEVER };
+                j = plain(ACTION_STOPPED);
         } else if (gave_up(f, policy)) {
                 j.failure = REASON_CRASH_LOOP;
         } else if (policy->restarts && now_usec < settled_usec) {
                 j.phase = ACTION_BACKOFF;
                 j.recheck_at_usec = settled_usec;
+        } else if (stop_met_death(f, policy)) {
+                j = plain(ACTION_STOPPED);
         }
         return j;
 }
@@ -131,11 +144,7 @@ static ActionJudgement judge_inactive(const UnitFacts *f, const ActionPolicy *po
                 phase = ACTION_STOPPED;
         else if (ended_badly(f))
                 return (ActionJudgement){ ACTION_FAILED, how_it_died(f, policy), false, USEC_NEVER };
-        return (ActionJudgement){ phase, REASON_NONE, false, USEC_NEVER };
-}
-
-static ActionJudgement plain(ActionPhase phase) {
-        return (ActionJudgement){ phase, REASON_NONE, false, USEC_NEVER };
+        return plain(phase);
 }
 
 /* The unit is down before the job that took it down is gone: that is the end of a stop, not the begin of a start. */

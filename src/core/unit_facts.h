@@ -61,6 +61,7 @@ typedef struct UnitFacts {
         uint32_t stopping_job_id; /* the job that it was last seen deactivating under */
         uint32_t main_pid;
         uint32_t n_restarts;
+        bool restart_is_off; /* Restart=no, whatever the definition says: somebody's drop-in */
         int32_t exec_code;   /* CLD_EXITED, CLD_KILLED, … of the main process; 0: alive or never run */
         int32_t exec_status; /* exit status or signal */
         uint64_t inactive_exit_usec, active_enter_usec, active_exit_usec, inactive_enter_usec; /* monotonic, 0: never */

@@ -104,6 +104,14 @@ static void classify(const Adoption *adoption, Action *a) {
         }
 }
 
+void adoption_follow_time(const Adoption *adoption, Service *s) {
+        if (!adoption->done)
+                return;
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->actions[i].facts_read && s->actions[i].facts.active == UNIT_FAILED)
+                        classify(adoption, &s->actions[i]);
+}
+
 /* A stop that somebody asks systemd for while our own start still waits for another service: the stop came later. */
 static void yield_to_stop(Action *a) {
         bool awaits_start = a->task == TASK_START || a->task == TASK_RESTART || a->task == TASK_HEAL;

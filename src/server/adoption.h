@@ -19,5 +19,8 @@ const SystemdCallbacks *adoption_callbacks(void);
 /* Everything has been compared since the connection came up. */
 bool adoption_is_done(const Adoption *a);
 
+/* That a failure is the end of a stop shows by time alone: systemd does not try again. To be asked at each evaluation. */
+void adoption_follow_time(const Adoption *a, Service *s);
+
 /* Called once, when the first comparison is complete; the server is of use from then on. */
 void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userdata);

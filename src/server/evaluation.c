@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/adoption.h"
 #include "server/healing.h"
 #include "server/observation.h"
 #include "server/probing.h"
@@ -119,6 +120,7 @@ void evaluation_run(Service *s) {
 
         if (supervisor_is_synced(s->supervisor) && !service_units_advance(s))
                 service_tasks_advance(s);
+        adoption_follow_time(supervisor_adoption(s->supervisor), s);
         probing_follow(s);
         now_usec = clock_monotonic_usec();
         d = observation_decide(s, now_usec);

@@ -72,6 +72,26 @@ def test_a_restart_by_systemctl_is_followed_and_never_says_failed_or_stopped(box
     assert wanted(box, "single") == "up"
 
 
+def test_a_stop_that_met_the_death_of_its_process_is_a_stop(box):
+    """With a stop in its queue systemd tries no more, and leaves the unit "failed" as if nobody had asked for anything."""
+    unit = "hero-doomed.service"
+    box.apply(sleeper("doomed"))
+    box.wait_state("doomed", "running", WITHIN_SECONDS)
+    # systemd stops a unit after those that come after it: the stop of ours stands in the queue until this one is down.
+    box.run(["systemd-run", "-q", "--unit=holder", f"-pAfter={unit}", "-pTimeoutStopSec=20", "-pRestart=no",
+             "sh", "-c", "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"])
+    box.systemctl("stop", "--no-block", "holder", unit)
+    box.wait_for(lambda: box.unit_property(unit, "Job") not in ("", "0"), 5, "its stop waits")
+    box.systemctl("kill", "-s", "KILL", unit)
+    box.wait_for(lambda: box.unit_property(unit, "ActiveState") == "failed", 5, "it is dead")
+    box.wait_for(lambda: box.unit_property("holder", "ActiveState") == "inactive", 5, "the other is down")
+    box.wait_state("doomed", "stopped", WITHIN_SECONDS)
+    assert wanted(box, "doomed") == "down"
+    box.hero("reset-failed")
+    assert pids(box, unit) == [], "nobody starts again what an operator stopped"
+    box.hero("remove", "doomed")
+
+
 def test_a_slice_stopped_and_its_services_started_by_systemctl(box):
     seen = transitions_during(box, "pair", ["systemctl", "stop", "hero-pair.slice"], "stopped")
     assert "failed" not in seen, seen

@@ -104,8 +104,24 @@ TEST(the_moment_of_failed_before_a_retry_is_not_shown_as_failed) {
 
         ASSERT_EQ(j.phase, ACTION_BACKOFF);
         ASSERT(j.recheck_at_usec < LATER);
+        ASSERT_EQ(unit_facts_judge(&f, &restarting, j.recheck_at_usec).phase, ACTION_STOPPED);
+        f.inactive_exit_usec = BASE + 100;
         ASSERT_EQ(unit_facts_judge(&f, &restarting, j.recheck_at_usec).phase, ACTION_FAILED);
         ASSERT_EQ(unit_facts_judge(&f, &once, BASE + 200).phase, ACTION_FAILED);
+}
+
+TEST(a_failure_that_nobody_retries_met_a_stop) {
+        UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_SIGNAL, CLD_KILLED, SIGKILL, 297);
+
+        expect(f, &restarting, ACTION_STOPPED, REASON_NONE);
+        expect(f, &once, ACTION_FAILED, REASON_PROCESS_DIED);
+        f.restart_is_off = true;
+        expect(f, &restarting, ACTION_FAILED, REASON_PROCESS_DIED);
+        f.restart_is_off = false;
+        f.inactive_exit_usec = BASE + 100; /* it had begun to try, and the start limit said no */
+        expect(f, &restarting, ACTION_FAILED, REASON_PROCESS_DIED);
+        f.n_restarts = 6;
+        expect(f, &restarting, ACTION_FAILED, REASON_CRASH_LOOP);
 }
 
 TEST(waiting_for_a_restart_is_back_off_by_any_name) {
