@@ -36,12 +36,12 @@ static const char *const query_sql[_QUERY_MAX] = {
         [QUERY_BEGIN] = "BEGIN IMMEDIATE",
         [QUERY_COMMIT] = "COMMIT",
         [QUERY_ROLLBACK] = "ROLLBACK",
-        [QUERY_LOAD] = "SELECT name, definition, wanted_up, actions_down, intention FROM service ORDER BY name",
+        [QUERY_LOAD] = "SELECT name, definition, wanted_up, actions_down, intention, asked_usec FROM service ORDER BY name",
         [QUERY_PUT_DEFINITION] = "INSERT INTO service (name, definition, wanted_up) VALUES (?1, ?2, ?3)"
                                  " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
         [QUERY_REMOVE_SERVICE] = "DELETE FROM service WHERE name = ?1",
         [QUERY_SET_WANTED] = "UPDATE service SET wanted_up = ?2, actions_down = ?3 WHERE name = ?1",
-        [QUERY_SET_INTENTION] = "UPDATE service SET intention = ?2 WHERE name = ?1",
+        [QUERY_SET_INTENTION] = "UPDATE service SET intention = ?2, asked_usec = ?3 WHERE name = ?1",
         [QUERY_GET_BOOT_ID] = "SELECT value FROM setting WHERE key = 'boot-id'",
         [QUERY_SET_BOOT_ID] = "INSERT OR REPLACE INTO setting (key, value) VALUES ('boot-id', ?1)",
         [QUERY_ADD_TRANSITION] = "INSERT INTO transition (service_id, realtime_usec, old_state, new_state, reason_code,"
@@ -258,6 +258,7 @@ static int read_service(sqlite3_stmt *q, void *item) {
             (r = column_copy(q, 3, &service->actions_down)) < 0)
                 return r;
         service->wanted_up = sqlite3_column_int(q, 2) != 0;
+        service->asked_usec = (uint64_t) sqlite3_column_int64(q, 5);
         return intention_from_word((const char *) sqlite3_column_text(q, 4), &service->intention);
 }
 
@@ -300,8 +301,9 @@ int store_set_wanted(Store *s, const char *name, bool wanted_up, const char *act
         return store_found(s, store_write(s, QUERY_SET_WANTED, "sis", name, (int64_t) wanted_up, actions_down));
 }
 
-int store_set_intention(Store *s, const char *name, IntentionKind intention) {
-        return store_found(s, store_write(s, QUERY_SET_INTENTION, "ss", name, intention_words[intention]));
+int store_set_intention(Store *s, const char *name, IntentionKind intention, uint64_t asked_usec) {
+        return store_found(
+                s, store_write(s, QUERY_SET_INTENTION, "ssi", name, intention_words[intention], (int64_t) asked_usec));
 }
 
 /* ---- the boot id ---- */

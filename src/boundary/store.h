@@ -32,6 +32,7 @@ typedef struct StoredService {
         bool wanted_up;          /* of the service as a whole */
         char *actions_down;      /* names, separated by blanks, of actions that an operator took down; "" mostly */
         IntentionKind intention; /* what was begun and not finished */
+        uint64_t asked_usec;     /* monotonic: when an operator asked for that start or restart; 0: nobody did */
 } StoredService;
 
 /* Opens or creates `path` (its folder is made, 0700) and migrates it by user_version. A newer schema is refused with
@@ -55,7 +56,7 @@ void store_rollback(Store *s);
 int store_put_definition(Store *s, const char *name, const char *text, bool wanted_up);
 int store_remove_service(Store *s, const char *name);
 int store_set_wanted(Store *s, const char *name, bool wanted_up, const char *actions_down);
-int store_set_intention(Store *s, const char *name, IntentionKind intention);
+int store_set_intention(Store *s, const char *name, IntentionKind intention, uint64_t asked_usec);
 
 /* The boot id last recorded ("" when none), and recording a new one. */
 int store_get_boot_id(Store *s, char **ret);

@@ -65,6 +65,8 @@ static const char *const migrations[] = {
         "CREATE TRIGGER verdict_of_definition AFTER UPDATE OF definition ON service BEGIN"
         "  DELETE FROM verdict WHERE service_id = NEW.id;"
         "END;",
+        /* Of a service that runs its intention alone cannot say whether it was restarted yet. */
+        "ALTER TABLE service ADD COLUMN asked_usec INTEGER NOT NULL DEFAULT 0;",
 };
 
 static_assert(STORE_TRANSITIONS_MAX == 200, "the trigger transition_bound says the same");

@@ -110,9 +110,9 @@ static int read_named(const BusContext *c, sd_bus_message *m, Service **ret, uin
 
 static int reply_when_settled(const BusContext *c, sd_bus_message *m, Service *s, uint64_t flags) {
         supervisor_mark(s);
-        /* What was asked for goes to systemd ahead of the answer, on the same connection: once the caller has been
-         * told, a server that is killed takes nothing back. Of a restart it could not be seen afterwards that it is
-         * owed. */
+        /* What was asked for stands in the store, and goes to systemd ahead of the answer, on the same connection. A
+         * server that is killed right then takes nothing back: where systemd drops the call of a sender that is gone,
+         * the next server sees that the process is still the one from before (recovery.c). */
         if (flags & FLAG_NO_WAIT) {
                 evaluation_run(s);
                 return sd_bus_reply_method_return(m, "s", service_state_to_string(s->shown_state));

@@ -210,13 +210,15 @@ static IntentionKind intention_of(const Supervisor *s, const ApplyChange *c, con
 static int write_change(const Batch *b, const ApplyChange *c) {
         Store *store = supervisor_store(b->supervisor);
         const ServiceDefinition *d = batch_find(b, c->name);
+        const Service *old = supervisor_find(b->supervisor, c->name);
         int r = 0;
 
         if (c->outcome == APPLY_UNCHANGED)
                 return 0;
         if (c->outcome != APPLY_REMOVED)
                 r = store_put_definition(store, c->name, d->text, d->autostart);
-        return r != 0 ? r : store_set_intention(store, c->name, intention_of(b->supervisor, c, d));
+        return r != 0 ? r
+                      : store_set_intention(store, c->name, intention_of(b->supervisor, c, d), old ? old->asked_usec : 0);
 }
 
 static int batch_write(const Batch *b, const ApplyResult *result) {
@@ -384,7 +386,7 @@ int definitions_remove(Service *s, char **reterr_message) {
         }
         if (s->removing)
                 return 0;
-        r = store_set_intention(supervisor_store(s->supervisor), s->definition->name, INTENTION_REMOVE);
+        r = store_set_intention(supervisor_store(s->supervisor), s->definition->name, INTENTION_REMOVE, 0);
         if (r != 0)
                 return r;
         begin_removal(s);

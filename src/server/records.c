@@ -137,7 +137,7 @@ static int write_wish(Records *r, const Service *s) {
         if (!down)
                 return -ENOMEM;
         e = store_set_wanted(r->store, s->definition->name, service_wants_up(s), down);
-        return e != 0 ? e : store_set_intention(r->store, s->definition->name, s->intention);
+        return e != 0 ? e : store_set_intention(r->store, s->definition->name, s->intention, s->asked_usec);
 }
 
 static int write_healing(Records *r, const Service *s) {

@@ -69,22 +69,38 @@ static void after_reboot(Service *s) {
         }
 }
 
-/* A oneshot that has done its work since is done, and not to be done twice. */
-static bool is_to_start(const Action *a) {
-        return (a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED) &&
-               action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE;
+/* Its process is one from before an operator asked for another. */
+static bool is_older_than_asked(const Action *a) {
+        return a->facts.exec_main_start_usec > 0 && a->facts.exec_main_start_usec < a->service->asked_usec;
 }
 
-/* Starts what is wanted and not up: it was begun, or it was stopped by us in order to be started again. */
+/* What is wanted and not up is started: it was begun, or it was stopped by us in order to be started again. A oneshot
+ * that has done its work since is done, and not to be done twice. What is up is restarted if that is still owed: systemd
+ * may never have heard of it, and drops the call of a sender that is gone. */
+static ActionTask task_owed(const Action *a) {
+        bool is_down = a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED;
+
+        if (!a->wanted)
+                return TASK_NONE;
+        if (a->service->rebuild)
+                return TASK_START;
+        if (!is_down)
+                return a->service->intention == INTENTION_RESTART && is_older_than_asked(a) ? TASK_RESTART : TASK_NONE;
+        return action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE || is_older_than_asked(a) ? TASK_START
+                                                                                                      : TASK_NONE;
+}
+
 static void start_again(Service *s) {
         for (size_t i = 0; i < s->definition->n_actions; i++) {
                 Action *a = &s->actions[i];
+                ActionTask task = task_owed(a);
 
-                if (a->wanted && (s->rebuild || is_to_start(a))) {
-                        a->task = TASK_START;
-                        a->by_operator = true;
-                        s->operation = OPERATION_START;
-                }
+                if (task == TASK_NONE)
+                        continue;
+                a->task = task;
+                a->by_operator = true;
+                if (s->operation != OPERATION_RESTART)
+                        s->operation = task == TASK_RESTART ? OPERATION_RESTART : OPERATION_START;
         }
 }
 

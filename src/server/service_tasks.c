@@ -46,8 +46,10 @@ static bool units_are_missing(const Service *s) {
         return missing;
 }
 
-static void begin(Service *s, ServiceOperation operation, IntentionKind intention) {
+/* asked_usec goes to the store: the next server tells by it what began since from what is still owed. */
+static void begin(Service *s, ServiceOperation operation, IntentionKind intention, uint64_t asked_usec) {
         s->operation = operation;
+        s->asked_usec = asked_usec;
         if (operation != OPERATION_STOP && !s->rebuild && s->step == UNITS_SETTLED && units_are_missing(s))
                 service_units_rebuild(s);
         free(s->fault);
@@ -71,7 +73,7 @@ void service_tasks_start(Service *s, bool by_operator) {
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (s->rebuild || needs_start(&s->actions[i]))
                         set_task(&s->actions[i], TASK_START, by_operator);
-        begin(s, OPERATION_START, INTENTION_START);
+        begin(s, OPERATION_START, INTENTION_START, by_operator ? clock_monotonic_usec() : 0);
 }
 
 /* One that has just died looks down, and systemd is about to start it again: that too has to be stopped. */
@@ -87,7 +89,7 @@ void service_tasks_stop(Service *s) {
                         set_task(&s->actions[i], TASK_STOP, true);
                 else
                         set_task(&s->actions[i], TASK_NONE, true);
-        begin(s, OPERATION_STOP, INTENTION_STOP);
+        begin(s, OPERATION_STOP, INTENTION_STOP, 0);
 }
 
 void service_tasks_restart_some(Service *s, uint32_t actions) {
@@ -97,14 +99,15 @@ void service_tasks_restart_some(Service *s, uint32_t actions) {
                         s->actions[i].wanted = true;
                         set_task(&s->actions[i], TASK_RESTART, true);
                 }
-        begin(s, OPERATION_RESTART, INTENTION_RESTART);
+        /* Which of them were meant the store does not know: some alone are not owed. */
+        begin(s, OPERATION_RESTART, INTENTION_RESTART, actions == UINT32_MAX ? clock_monotonic_usec() : 0);
 }
 
 void service_tasks_heal(Service *s, uint32_t actions) {
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (actions & (UINT32_C(1) << i) && s->actions[i].wanted)
                         set_task(&s->actions[i], TASK_HEAL, false);
-        begin(s, OPERATION_RESTART, INTENTION_RESTART);
+        begin(s, OPERATION_RESTART, INTENTION_RESTART, 0);
 }
 
 void service_tasks_restart(Service *s) {

@@ -304,6 +304,7 @@ static int load_service(Supervisor *s, const StoredService *stored) {
         if (r < 0)
                 return r;
         service->intention = stored->intention;
+        service->asked_usec = stored->asked_usec;
         remember_state(s, service);
         healing_load(service);
         return supervisor_add(s, service);

@@ -82,7 +82,7 @@ def everything(box: Box) -> dict[str, Any]:
             "seen": [(row["name"], row["state"]) for row in box.hero_json("list")]}
 
 
-def _stored() -> list[list[Any]]:
+def _stored() -> list[dict[str, Any]]:
     """What the database holds of definitions and wishes; a copy, since its owner lets nobody else in.
 
     That something has ended is written a moment later than the rest: it is waited for, or the same house would look
@@ -93,19 +93,20 @@ def _stored() -> list[list[Any]]:
     import sqlite3
     import tempfile
 
-    def read() -> list[list[Any]]:
+    def read() -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             for file in Path("/var/lib/hero_proc").glob("hero_proc.db*"):  # noqa: F821
                 shutil.copy(file, folder)
             connection = sqlite3.connect(f"{folder}/hero_proc.db")
+            connection.row_factory = sqlite3.Row
             rows = connection.execute("SELECT * FROM service ORDER BY name").fetchall()
             connection.close()
-        return [list(row) for row in rows]
+        return [dict(row) for row in rows]
 
     deadline = time.monotonic() + 2  # noqa: F821
     while True:
         rows = read()
-        if all(row[-1] == "none" for row in rows) or time.monotonic() > deadline:  # noqa: F821
+        if all(row["intention"] == "none" for row in rows) or time.monotonic() > deadline:  # noqa: F821
             return rows
         time.sleep(0.02)  # noqa: F821
 

@@ -233,6 +233,28 @@ def test_what_was_acknowledged_is_done_although_the_server_is_killed_right_after
             Box.wait_for(change.is_made, SETTLED_WITHIN_SECONDS, f"{verb} is made; seed {seed}")
 
 
+def test_a_restart_that_waits_for_another_service_is_owed_by_the_next_server(box):
+    """systemd has not heard of it yet, so that what was acknowledged stands in the store alone."""
+    stop_all(box)
+    box.apply(web_service(box, "gate", options=["--ready-delay-ms", "1500"]), sleeper("behind", requires=["gate"]),
+              {"name": "chore", "kind": "oneshot", "exec": ["/bin/true"], "requires": ["gate"]})
+    await_states(box, {"gate": "running", "behind": "running", "chore": "stopped"})
+    box.hero("stop", "gate")
+    before = {name: box.invocation_id(f"hero-{name}.service") for name in ("behind", "chore")}
+    box.hero("--no-block", "start", "chore")
+    box.hero("--no-block", "restart", "behind")
+    assert box.states()["gate"] == "starting"
+    box.kill_server()
+    await_states(box, {"gate": "running", "behind": "running", "chore": "stopped"})
+    after = {name: box.invocation_id(f"hero-{name}.service") for name in before}
+    assert not set(before.items()) & set(after.items()), (before, after)
+    # What is done is owed no more, whoever looks at it.
+    before = lives(box)
+    box.kill_server()
+    await_states(box, {"gate": "running", "behind": "running", "chore": "stopped"})
+    assert lives(box) == before
+
+
 def test_what_was_not_acknowledged_is_done_or_not_done_but_never_half(box):
     stop_all(box)
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))

@@ -24,7 +24,7 @@ def with_a_settled_service(box):
     """What is there once `kept` runs and the store has noted that its start is over."""
     box.apply(house.sleeper("kept"))
     box.wait_state("kept", "running", 10)
-    house.Box.wait_for(lambda: house.everything(box)["store"][0][-1] != "start", 10, "the start is over in the store")
+    house.Box.wait_for(lambda: house.everything(box)["store"][0]["intention"] != "start", 10, "the start is over in the store")
     return house.everything(box)
 
 

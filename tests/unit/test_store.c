@@ -102,7 +102,7 @@ TEST(everything_comes_back_after_a_restart) {
         ASSERT_EQ(store_put_definition(s, "b", "{\"name\": \"b\"}\n", true), 0);
         ASSERT_EQ(store_put_definition(s, "a", "grüß ' \" ;", false), 0);
         ASSERT_EQ(store_set_wanted(s, "b", true, "ui worker"), 0);
-        ASSERT_EQ(store_set_intention(s, "b", INTENTION_REPLACE), 0);
+        ASSERT_EQ(store_set_intention(s, "b", INTENTION_REPLACE, 0), 0);
         ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
         ASSERT_EQ(store_add_transition(s, "b", UINT64_MAX, "starting", "running", "", "text"), 0);
         ASSERT_EQ(store_put_verdict(s, "b", "rpc", "0123", "failed", "closed", 42), 0);
@@ -163,14 +163,15 @@ TEST(a_new_definition_leaves_what_is_wanted_alone) {
 
         ASSERT_EQ(store_put_definition(s, "a", "1", true), 0);
         ASSERT_EQ(store_set_wanted(s, "a", false, "ui"), 0);
-        ASSERT_EQ(store_set_intention(s, "a", INTENTION_STOP), 0);
+        ASSERT_EQ(store_set_intention(s, "a", INTENTION_RESTART, UINT64_MAX), 0);
         ASSERT_EQ(store_put_definition(s, "a", "2", true), 0);
         ASSERT_EQ(store_load(s, &list, &n), 0);
         ASSERT_EQ(n, 1);
         ASSERT_STREQ(list[0].text, "2");
         ASSERT(!list[0].wanted_up);
         ASSERT_STREQ(list[0].actions_down, "ui");
-        ASSERT_EQ(list[0].intention, INTENTION_STOP);
+        ASSERT_EQ(list[0].intention, INTENTION_RESTART);
+        ASSERT_EQ(list[0].asked_usec, UINT64_MAX);
         stored_service_free_list(list, n);
 }
 
@@ -178,7 +179,7 @@ TEST(what_is_said_of_an_unknown_service_is_refused) {
         _cleanup_(store_closep) Store *s = fresh_store();
 
         ASSERT_EQ(store_set_wanted(s, "x", true, NULL), -ENOENT);
-        ASSERT_EQ(store_set_intention(s, "x", INTENTION_STOP), -ENOENT);
+        ASSERT_EQ(store_set_intention(s, "x", INTENTION_STOP, 0), -ENOENT);
         ASSERT_EQ(store_remove_service(s, "x"), -ENOENT);
         ASSERT_EQ(store_add_transition(s, "x", 1, "a", "b", "", ""), -ENOENT);
         ASSERT_EQ(store_put_verdict(s, "x", "p", "0", "ok", "", 1), -ENOENT);
