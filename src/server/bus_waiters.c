@@ -108,6 +108,20 @@ static bool is_over(const Waiter *waiter) {
         return false;
 }
 
+static void answer_state(const Waiter *waiter) {
+        const Service *s = waiter->service, *other = observation_restart_waits_for(s);
+
+        /* "running" would be true, and taken for the answer of the new process. */
+        if (other)
+                (void) sd_bus_reply_method_errorf(
+                        waiter->call, outcome_info(HERO_E_START_FAILED)->dbus_name,
+                        "%s: not restarted yet: it is %s as before until %s, which is %s, is running",
+                        s->definition->name, service_state_to_string(s->shown_state), other->definition->name,
+                        service_state_to_string(other->shown_state));
+        else
+                (void) sd_bus_reply_method_return(waiter->call, "s", service_state_to_string(s->shown_state));
+}
+
 static void answer(const Waiter *waiter) {
         if (waiter->what == WAIT_FOR_REMOVAL) {
                 (void) sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
@@ -120,8 +134,7 @@ static void answer(const Waiter *waiter) {
                                                   json_object_to_json_string_ext(evidence, JSON_C_TO_STRING_PLAIN));
                 json_object_put(evidence);
         } else {
-                (void) sd_bus_reply_method_return(waiter->call, "s",
-                                                  service_state_to_string(waiter->service->shown_state));
+                answer_state(waiter);
         }
 }
 

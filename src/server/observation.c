@@ -108,6 +108,22 @@ bool observation_is_over(const Service *s) {
         return true;
 }
 
+static bool is_up_and_to_restart(const Action *a) {
+        return a->task == TASK_RESTART && !a->task_issued &&
+               action_judge(a, clock_monotonic_usec()).phase == ACTION_UP;
+}
+
+const Service *observation_restart_waits_for(const Service *s) {
+        uint16_t which;
+
+        if (observation_dependencies(s, &which) == DEPENDENCIES_MET)
+                return NULL;
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (is_up_and_to_restart(&s->actions[i]))
+                        return dependency_at(s, which);
+        return NULL;
+}
+
 static void observe_action(const Service *s, const Action *a, uint64_t now_usec, ActionObservation *ret,
                            uint64_t *recheck) {
         ActionJudgement j = action_judge(a, now_usec);

@@ -18,3 +18,7 @@ bool observation_in_motion(ServiceState state);
 bool observation_is_over(const Service *s);
 /* Whether that may have changed for `s` now that `judged` was judged anew. */
 bool observation_concerns(const Service *s, const Service *judged);
+
+/* The service for whose sake a restart of one that is up is held back: it goes on as before meanwhile, and its state
+ * says nothing of that. NULL: none. */
+const Service *observation_restart_waits_for(const Service *s);

@@ -86,10 +86,12 @@ class Client:
 
     @staticmethod
     def _is_refusal(member: str, error: str) -> bool:
-        """The server's own words. A removal that is said to be busy goes on all the same."""
+        """The server's own words. A removal that is said to be busy goes on all the same, and so does a restart that
+        another service holds back."""
         if error.endswith((".ServiceUnknown", ".NameHasNoOwner", ".InvalidArgs")):
             return True
-        return error.startswith("org.hero.Proc1.Error.") and not (member == "RemoveService" and error.endswith(".Busy"))
+        goes_on = {"RemoveService": ".Busy", "RestartService": ".StartFailed"}.get(member)
+        return error.startswith("org.hero.Proc1.Error.") and not (goes_on and error.endswith(goes_on))
 
 
 def run(*words: str, timeout: float = 60.0) -> int:

@@ -113,6 +113,24 @@ def test_what_runs_is_not_stopped_when_what_it_requires_fails(box):
     assert box.states()["house"] == "running"
 
 
+def test_a_restart_that_is_held_back_is_not_said_to_have_come(box):
+    """What runs goes on running until what it requires is well: the caller must not take that for the new process."""
+    stop_all(box)
+    box.apply(web_service(box, "ground", on_unhealthy="report", probes=[probe("files", "/api/files", failures=1)]),
+              sleeper("house", requires=["ground"]))
+    box.wait_state("house", "running", WITHIN_SECONDS)
+    invocation = box.invocation_id("hero-house.service")
+    set_fault(box, "ground", "/api/files close")
+    box.wait_state("ground", "failed", WITHIN_SECONDS)
+    # A start makes a failed one healthy by trying it again, and this one fails again.
+    held_back = box.hero("restart", "house", check=False, timeout=WITHIN_SECONDS)
+    assert box.invocation_id("hero-house.service") == invocation
+    assert held_back.returncode == 1 and "ground" in held_back.stderr, held_back
+    assert "running" not in held_back.stdout, held_back
+    set_fault(box, "ground", "")
+    box.wait_for(lambda: box.invocation_id("hero-house.service") != invocation, WITHIN_SECONDS, "it is restarted then")
+
+
 def test_a_cycle_is_refused_with_its_path_and_nothing_is_touched(box):
     stop_all(box)
     box.apply(sleeper("ring_a"))
