@@ -85,6 +85,29 @@ static void operator_stopped_all(Service *s, const char *unit) {
         operator_stopped(s, unit);
 }
 
+/* A oneshot that is done is there for the processes of its service: alone it serves nobody, so it is wanted as they
+ * are. Where there are none it stands for itself. */
+static void oneshots_follow_processes(Service *s) {
+        bool any_process = false, any_wanted = false, changed = false;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT) {
+                        any_process = true;
+                        any_wanted = any_wanted || s->actions[i].wanted;
+                }
+        for (size_t i = 0; any_process && i < s->definition->n_actions; i++) {
+                Action *a = &s->actions[i];
+
+                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT || a->wanted == any_wanted ||
+                    a->task != TASK_NONE || action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE)
+                        continue;
+                a->wanted = any_wanted;
+                changed = true;
+        }
+        if (changed)
+                supervisor_save_wanted(s);
+}
+
 static void classify(const Adoption *adoption, Action *a) {
         Service *s = a->service;
         /* Not what is BACKOFF by grace: a oneshot that is stopped ends as "failed", which is no start. */
@@ -102,6 +125,7 @@ static void classify(const Adoption *adoption, Action *a) {
                 log_notice("%s: %s was started by an operator", s->definition->name, a->unit);
                 supervisor_save_wanted(s);
         }
+        oneshots_follow_processes(s);
 }
 
 void adoption_follow_time(const Adoption *adoption, Service *s) {

@@ -153,6 +153,37 @@ def test_what_systemctl_did_while_the_server_was_away_is_found_and_remembered(bo
         assert wanted(box, name) == "up"
 
 
+def test_a_oneshot_that_is_done_does_not_keep_a_service_wanted_whose_processes_an_operator_stopped(box):
+    """Nothing of it would come back at a start of the rest: there is nobody whom it could serve."""
+    unit = "hero-served@server.service"
+
+    def is_down() -> bool:
+        row = box.hero_json("status", "served")[0]
+        return (row["state"], row["wanted"]) == ("stopped", "down") and "operator" in row["reasons"][0]["text"]
+
+    def is_up() -> bool:
+        row = box.hero_json("status", "served")[0]
+        return (row["state"], row["wanted"]) == ("running", "up")
+
+    box.apply({"name": "served", "actions": {"setup": {"kind": "oneshot", "exec": ["/bin/true"]},
+                                             "server": {"exec": ["/bin/sleep", "infinity"]}}})
+    box.wait_for(is_up, WITHIN_SECONDS, "it runs, its setup done")
+    box.systemctl("stop", unit)
+    box.wait_for(is_down, WITHIN_SECONDS, "stopped while the server watches")
+    assert "operator" in box.hero("why", "served").stdout and pids(box, unit) == []
+    box.restart_server()
+    box.wait_for(is_down, WITHIN_SECONDS, "remembered")
+    box.systemctl("start", unit)
+    box.wait_for(is_up, WITHIN_SECONDS, "started again by systemctl, its setup still done")
+    box.stop_server()
+    box.systemctl("stop", unit)
+    box.start_server()
+    box.wait_for(is_down, WITHIN_SECONDS, "stopped while no server was there")
+    box.systemctl("start", unit)
+    box.wait_for(is_up, WITHIN_SECONDS, "and up again")
+    box.hero("remove", "served")
+
+
 def test_stopping_my_leaves_my_app_alone(box):
     app = lives(box, "hero-my-app.service")
     box.systemctl("stop", "hero-my.slice")
