@@ -35,19 +35,44 @@ static int append_names(sd_bus_message *call, char *const *names) {
         return names ? sd_bus_message_append_strv(call, (char **) names) : sd_bus_message_append(call, "as", 0);
 }
 
+static int new_status_call(HeroProcConnection *c, char *const *names, sd_bus_message **ret) {
+        int r;
+
+        r = hero_proc_connection_new_call(c, "GetStatus", ret);
+        if (r >= 0)
+                r = append_names(*ret, names);
+        return r < 0 ? r : sd_bus_message_append(*ret, "t", UINT64_C(0));
+}
+
 int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message) {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         int r;
 
-        r = hero_proc_connection_new_call(c, "GetStatus", &call);
-        if (r >= 0)
-                r = append_names(call, names);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "t", UINT64_C(0));
+        r = new_status_call(c, names, &call);
         if (r < 0)
                 return hero_proc_connection_fail_with_errno(r, reterr_message);
         r = hero_proc_connection_call_promptly(c, call, &reply, reterr_message);
         return r != 0 ? r : read_text(reply, ret_json, reterr_message);
+}
+
+int hero_proc_client_send_status(HeroProcConnection *c, PendingCall *p, char **reterr_message) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r;
+
+        r = new_status_call(c, NULL, &call);
+        if (r >= 0)
+                r = hero_proc_connection_send(c, call, p);
+        return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;
+}
+
+static int read_pending_text(PendingCall *p, char **ret, char **reterr_message) {
+        if (sd_bus_message_is_method_error(p->reply, NULL))
+                return hero_proc_connection_fail_with_error(sd_bus_message_get_error(p->reply), reterr_message);
+        return read_text(p->reply, ret, reterr_message);
+}
+
+int hero_proc_client_read_status(PendingCall *p, char **ret_json, char **reterr_message) {
+        return read_pending_text(p, ret_json, reterr_message);
 }
 
 /* A question about one service whose answer is a text. `limit` goes between name and flags, if the member takes one. */
@@ -86,9 +111,7 @@ int hero_proc_client_send_why(HeroProcConnection *c, const char *name, PendingCa
 }
 
 int hero_proc_client_read_why(PendingCall *p, char **ret_json, char **reterr_message) {
-        if (sd_bus_message_is_method_error(p->reply, NULL))
-                return hero_proc_connection_fail_with_error(sd_bus_message_get_error(p->reply), reterr_message);
-        return read_text(p->reply, ret_json, reterr_message);
+        return read_pending_text(p, ret_json, reterr_message);
 }
 
 int hero_proc_client_history(HeroProcConnection *c, const char *name, uint64_t limit, char **ret_json,

@@ -25,7 +25,10 @@ enum {
 /* `names` is NULL-terminated, and NULL or empty means all services. */
 int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message);
 int hero_proc_client_why(HeroProcConnection *c, const char *name, char **ret_json, char **reterr_message);
-/* The same in two halves, for a caller that goes on in between: the reply is there once p->answered says so. */
+/* The same in two halves, for a caller that goes on in between: the reply is there once p->answered says so. The status
+ * is that of all services. */
+int hero_proc_client_send_status(HeroProcConnection *c, PendingCall *p, char **reterr_message);
+int hero_proc_client_read_status(PendingCall *p, char **ret_json, char **reterr_message);
 int hero_proc_client_send_why(HeroProcConnection *c, const char *name, PendingCall *p, char **reterr_message);
 int hero_proc_client_read_why(PendingCall *p, char **ret_json, char **reterr_message);
 /* The newest `limit` transitions. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/outcome.h"
@@ -19,6 +20,7 @@ enum {
 
 struct HeroProcConnection {
         sd_bus *bus;
+        uint64_t patience_usec;
         sd_bus_slot *lost_slot;
         void (*lost)(void *userdata);
         void *lost_userdata;
@@ -32,6 +34,7 @@ int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret) {
         if (!c)
                 return -ENOMEM;
         c->bus = sd_bus_ref(bus);
+        c->patience_usec = PROMPT_TIMEOUT_SEC * USEC_PER_SEC;
         *ret = c;
         return 0;
 }
@@ -64,6 +67,22 @@ int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection *
         return r;
 }
 
+int hero_proc_connection_open_fd(int fd, HeroProcConnection **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_new(&bus);
+
+        if (r >= 0)
+                r = sd_bus_set_fd(bus, fd, fd);
+        if (r < 0) {
+                (void) close(fd);
+                return r;
+        }
+        r = sd_bus_set_bus_client(bus, 1);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        return r < 0 ? r : hero_proc_connection_attach(bus, ret);
+}
+
 static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
         HeroProcConnection *c = userdata;
 
@@ -92,13 +111,20 @@ HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
         if (!c)
                 return NULL;
         sd_bus_slot_unref(c->lost_slot);
-        sd_bus_flush_close_unref(c->bus);
+        /* What is not through yet has nothing to be written, and may never be: to flush would wait for it. */
+        if (sd_bus_is_ready(c->bus) > 0)
+                (void) sd_bus_flush(c->bus);
+        sd_bus_close_unref(c->bus);
         free(c);
         return NULL;
 }
 
 void hero_proc_connection_allow_interaction(HeroProcConnection *c) {
         (void) sd_bus_set_allow_interactive_authorization(c->bus, 1);
+}
+
+void hero_proc_connection_set_patience(HeroProcConnection *c, uint64_t usec) {
+        c->patience_usec = usec;
 }
 
 /* Errors */
@@ -211,7 +237,7 @@ int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *ca
                                        char **reterr_message) {
         int r;
 
-        r = hero_proc_connection_call(c, call, PROMPT_TIMEOUT_SEC * USEC_PER_SEC, ret_reply, reterr_message);
+        r = hero_proc_connection_call(c, call, c->patience_usec, ret_reply, reterr_message);
         if (r != -ETIMEDOUT)
                 return r;
         free(*reterr_message);

@@ -29,6 +29,9 @@ typedef struct HeroProcTarget {
 typedef struct HeroProcConnection HeroProcConnection;
 
 int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection **ret, char **reterr_message);
+/* Speaks over a stream that leads to a bus, which may take its time; takes the descriptor, whatever comes of it.
+ * Negative errno. */
+int hero_proc_connection_open_fd(int fd, HeroProcConnection **ret);
 /* Speaks over a connection that is set up already; takes a reference. */
 int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret);
 HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c);
@@ -36,6 +39,10 @@ DEFINE_CLEANUP(HeroProcConnection *, hero_proc_connection_free)
 
 /* From now on calls let the server ask for a password, by whichever agent the caller's session has. */
 void hero_proc_connection_allow_interaction(HeroProcConnection *c);
+
+/* How long a server may take for what it answers from what it knows, before it counts as away; 25 s until this is
+ * called. */
+void hero_proc_connection_set_patience(HeroProcConnection *c, uint64_t usec);
 
 /* Waits until there was something to handle, at most until `deadline_usec` (CLOCK_MONOTONIC). 0, or -ETIMEDOUT. */
 int hero_proc_connection_wait(HeroProcConnection *c, uint64_t deadline_usec, char **reterr_message);

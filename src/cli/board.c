@@ -24,24 +24,9 @@ enum {
         FOOT_FROM = 4,
 };
 
-/* From what needs somebody to what needs nobody. */
-static const ServiceState order[] = {
-        SERVICE_FAILED,   SERVICE_UNKNOWN,  SERVICE_DEGRADED, SERVICE_RESTARTING,
-        SERVICE_STARTING, SERVICE_STOPPING, SERVICE_RUNNING,  SERVICE_STOPPED,
-};
-static_assert(ELEMENTSOF(order) == _SERVICE_STATE_MAX, "every state has its place");
-
-static size_t place_of(ServiceState state) {
-        size_t i = 0;
-
-        while (i < ELEMENTSOF(order) - 1 && order[i] != state)
-                i++;
-        return i;
-}
-
 static int compare_rows(const void *a, const void *b) {
         const ViewedService *x = ((const BoardRow *) a)->service, *y = ((const BoardRow *) b)->service;
-        size_t place_x = place_of(x->state), place_y = place_of(y->state);
+        size_t place_x = service_state_place(x->state), place_y = service_state_place(y->state);
 
         return place_x != place_y ? (place_x < place_y ? -1 : 1) : strcmp(x->name, y->name);
 }
@@ -96,11 +81,13 @@ static void add_counts(TerminalLine *l, const Board *b, const TerminalStyle *sty
 
         (void) snprintf(text, sizeof text, "%zu service%s", b->n_services, b->n_services == 1 ? "" : "s");
         terminal_line_add(l, text);
-        for (size_t i = 0; i < ELEMENTSOF(order); i++) {
-                if (b->counts[order[i]] == 0)
+        for (size_t i = 0; i < _SERVICE_STATE_MAX; i++) {
+                ServiceState state = service_state_order[i];
+
+                if (b->counts[state] == 0)
                         continue;
                 terminal_line_add(l, separator);
-                add_count(l, style, order[i], b->counts[order[i]]);
+                add_count(l, style, state, b->counts[state]);
                 separator = ", ";
         }
 }

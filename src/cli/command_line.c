@@ -10,6 +10,7 @@
 #include "cli/nearest_name.h"
 #include "cli/option_table.h"
 #include "cli/time_text.h"
+#include "core/host_address.h"
 
 enum {
         VERBS_MAX = 64,
@@ -93,6 +94,13 @@ static bool is_line_count(const char *text) {
         return strcmp(text, "all") == 0 || (*text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text));
 }
 
+/* One more than there is room for is told by check_fleet(). */
+static void take_member(CommandLine *line, HeroProcTarget member) {
+        if (line->n_fleet < FLEET_MEMBERS_MAX)
+                line->fleet[line->n_fleet] = member;
+        line->n_fleet++;
+}
+
 /* The options that are for every verb. 0, 1 when answered, -EINVAL, or -ENOENT: none of them. */
 static int take_common_option(int c, FILE *out, CommandLine *line) {
         switch (c) {
@@ -103,10 +111,10 @@ static int take_common_option(int c, FILE *out, CommandLine *line) {
                 line->target.is_user = true;
                 return 0;
         case 'H':
-                line->target.host = optarg;
+                take_member(line, (HeroProcTarget){ .host = optarg });
                 return 0;
         case 'M':
-                line->target.machine = optarg;
+                take_member(line, (HeroProcTarget){ .machine = optarg });
                 return 0;
         case OPTION_NO_PAGER:
                 line->no_pager = true;
@@ -256,6 +264,27 @@ static int complain_of_verb(FILE *err, const char *name) {
         return complain(err, "%s: no such verb; see hero_proc --help", name);
 }
 
+static int check_fleet(FILE *err, CommandLine *line) {
+        HostAddress address;
+
+        if (line->n_fleet > FLEET_MEMBERS_MAX)
+                return complain(err, "more than %d hosts and machines", FLEET_MEMBERS_MAX);
+        if (line->n_fleet > 1 && !(line->verb->options & VERB_TAKES_FLEET))
+                return complain(err, "more than one --host or --machine has no meaning with %s", line->verb->name);
+        for (size_t i = 0; i < line->n_fleet; i++) {
+                HeroProcTarget *t = &line->fleet[i];
+
+                t->is_user = line->target.is_user;
+                if (t->host && t->is_user)
+                        return complain(err, "--host cannot be combined with --user");
+                if (t->host && host_address_parse(t->host, &address) < 0)
+                        return complain(err, "--host=%s: expected [USER@]HOST[:PORT][/CONTAINER]", t->host);
+        }
+        if (line->n_fleet > 0)
+                line->target = line->fleet[0];
+        return 0;
+}
+
 static int check_verb(FILE *err, const CommandLine *line, unsigned given) {
         const Verb *v = line->verb;
         int n = (int) line->n_args;
@@ -266,8 +295,6 @@ static int check_verb(FILE *err, const CommandLine *line, unsigned given) {
         for (const Option *o = option_table; o->name; o++)
                 if (given & ~v->options & o->verb_option)
                         return complain(err, "--%s has no meaning with %s", o->name, v->name);
-        if (line->target.host && (line->target.machine || line->target.is_user))
-                return complain(err, "--host cannot be combined with --machine or --user");
         return 0;
 }
 
@@ -289,6 +316,8 @@ int command_line_parse(int argc, char **argv, FILE *out, FILE *err, CommandLine 
         line.args = argv + optind + 1;
         line.n_args = (size_t) (argc - optind - 1);
         r = check_verb(err, &line, given);
+        if (r == 0)
+                r = check_fleet(err, &line);
         if (r == 0)
                 *ret = line;
         return r;

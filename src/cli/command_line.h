@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "boundary/fleet_inquiry.h"
 #include "boundary/hero_proc_client.h"
 #include "core/reason.h"
 
@@ -23,6 +24,7 @@ enum {
         VERB_TAKES_FOR = 1 << 6,
         VERB_TAKES_FOLLOW = 1 << 7,
         VERB_TAKES_LINES = 1 << 8,
+        VERB_TAKES_FLEET = 1 << 9, /* --host and --machine more than once */
 
         VERB_ANY_NUMBER = -1, /* of arguments */
 };
@@ -49,7 +51,9 @@ typedef struct CommandLine {
         const Verb *verb;
         char **args; /* of the verb; NULL-terminated, inside argv */
         size_t n_args;
-        HeroProcTarget target;
+        HeroProcTarget target;                   /* the one that is asked where no fleet is */
+        HeroProcTarget fleet[FLEET_MEMBERS_MAX]; /* each --host and --machine, in order */
+        size_t n_fleet;
         JsonMode json;
         bool quiet, no_legend, no_color, no_pager, no_ask_password, follow;
         uint64_t flags;        /* HERO_PROC_FLAG_* */

@@ -9,10 +9,10 @@
 const Option option_table[] = {
         { OPTION_SYSTEM, "system", ALONE, 0, "The system's services (default)" },
         { OPTION_USER, "user", ALONE, 0, "The services of the calling user" },
-        { 'H', "host", WITH("[USER@]HOST"), 0, "On another machine, by ssh" },
-        { 'M', "machine", WITH("NAME"), 0, "In a local container" },
+        { 'H', "host", WITH("[USER@]HOST"), 0, "On another machine, by ssh; list: or on several" },
+        { 'M', "machine", WITH("NAME"), 0, "In a local container; list: or in several" },
         { OPTION_JSON, "json", OPTION_WITH_OR_WITHOUT, "MODE", VERB_TAKES_JSON, "JSON instead of text: short, pretty or off" },
-        { OPTION_TIMEOUT, "timeout", WITH("SECONDS"), VERB_TAKES_TIMEOUT, "How long to wait (changes: 10min; wait: for ever)" },
+        { OPTION_TIMEOUT, "timeout", WITH("SECONDS"), VERB_TAKES_TIMEOUT, "How long to wait (changes 10min, list 5s a host)" },
         { OPTION_NO_BLOCK, "no-block", ALONE, VERB_TAKES_NO_BLOCK, "Ask for it and do not wait until it is done" },
         { OPTION_FOR, "for", WITH("STATE,..."), VERB_TAKES_FOR, "wait: for any of these, or removed (default: running)" },
         { OPTION_DRY_RUN, "dry-run", ALONE, VERB_TAKES_DRY_RUN, "Show what would be done, and do nothing" },

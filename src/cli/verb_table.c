@@ -4,6 +4,7 @@
 
 #define CHANGE_OPTIONS (VERB_TAKES_TIMEOUT | VERB_TAKES_NO_BLOCK)
 #define APPLY_OPTIONS (VERB_TAKES_TIMEOUT | VERB_TAKES_DRY_RUN | VERB_TAKES_PRUNE)
+#define LIST_OPTIONS (VERB_TAKES_TIMEOUT | VERB_TAKES_JSON | VERB_TAKES_FLEET)
 #define RESET_OPTIONS (VERB_TAKES_TIMEOUT | VERB_TAKES_DRY_RUN | VERB_TAKES_FORCE | VERB_TAKES_JSON)
 
 /* clang-format off */
@@ -13,7 +14,7 @@ const Verb verb_table[] = {
         { "start",        "NAME...",       "Start services",                              1, -1, CHANGE_OPTIONS, verb_change_run_start },
         { "stop",         "NAME...",       "Stop services",                               1, -1, CHANGE_OPTIONS, verb_change_run_stop },
         { "restart",      "NAME...",       "Stop services, and start them again",         1, -1, CHANGE_OPTIONS, verb_change_run_restart },
-        { "list",         "[PATTERN...]",  "One line a service: state and reason",        0, -1, VERB_TAKES_JSON, verb_list_run },
+        { "list",         "[PATTERN...]",  "One line a service: state and reason",        0, -1, LIST_OPTIONS, verb_list_run },
         { "status",       "[NAME...]",     "All about services, and their last log lines", 0, -1, VERB_TAKES_JSON | VERB_TAKES_LINES, verb_status_run },
         { "why",          "NAME",          "The decision in words, and what to do next",  1,  1, VERB_TAKES_JSON, verb_why_run },
         { "history",      "NAME",          "The last changes of its state",               1,  1, VERB_TAKES_JSON | VERB_TAKES_LINES, verb_why_run_history },

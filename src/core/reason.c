@@ -8,6 +8,19 @@ static const char *const service_state_table[] = {
 };
 DEFINE_STRING_TABLE(ServiceState, service_state, _SERVICE_STATE_MAX)
 
+const ServiceState service_state_order[_SERVICE_STATE_MAX] = {
+        SERVICE_FAILED,   SERVICE_UNKNOWN,  SERVICE_DEGRADED, SERVICE_RESTARTING,
+        SERVICE_STARTING, SERVICE_STOPPING, SERVICE_RUNNING,  SERVICE_STOPPED,
+};
+
+size_t service_state_place(ServiceState state) {
+        size_t i = 0;
+
+        while (i < _SERVICE_STATE_MAX - 1 && service_state_order[i] != state)
+                i++;
+        return i;
+}
+
 static const char *const reason_code_table[] = {
         [REASON_NONE] = "",
         [REASON_SYSTEMD_UNREACHABLE] = "systemd-unreachable",

@@ -3,6 +3,7 @@
 
 /* States and reasons: the words that every face of hero_proc uses. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/string_table.h"
@@ -21,6 +22,10 @@ typedef enum ServiceState {
 } ServiceState;
 
 DECLARE_STRING_TABLE(ServiceState, service_state)
+
+/* From what needs somebody to what needs nobody; and a state's place in there. */
+extern const ServiceState service_state_order[_SERVICE_STATE_MAX];
+size_t service_state_place(ServiceState state);
 
 typedef enum ReasonCode {
         REASON_NONE,

@@ -102,6 +102,49 @@ TEST(words_after_two_dashes_are_no_options) {
         ASSERT_STREQ(p.line.args[0], "--json=short");
 }
 
+TEST(list_takes_many_hosts_and_machines_in_their_order) {
+        PARSE("-H hero@web1:22 list -M db --host=web2");
+
+        ASSERT_EQ(p.r, 0);
+        ASSERT_EQ(p.line.n_fleet, 3);
+        ASSERT_STREQ(p.line.fleet[0].host, "hero@web1:22");
+        ASSERT_STREQ(p.line.fleet[1].machine, "db");
+        ASSERT_STREQ(p.line.fleet[2].host, "web2");
+        ASSERT(!p.line.fleet[1].host && !p.line.fleet[2].machine);
+}
+
+TEST(machines_of_a_fleet_may_be_asked_for_the_users_services) {
+        PARSE("--user list -M a -M b");
+
+        ASSERT_EQ(p.r, 0);
+        ASSERT(p.line.fleet[0].is_user && p.line.fleet[1].is_user);
+}
+
+TEST(a_fleet_has_a_limit) {
+        char words[FLEET_MEMBERS_MAX * 5 + 32] = "list", *argv[FLEET_MEMBERS_MAX + 8], *end = words + 4, *out, *err;
+        size_t out_size, err_size;
+        FILE *f_out = open_memstream(&out, &out_size), *f_err = open_memstream(&err, &err_size);
+        CommandLine line;
+        int argc = 0;
+
+        argv[argc++] = (char *) "hero_proc";
+        argv[argc++] = words;
+        for (int i = 0; i < FLEET_MEMBERS_MAX; i++) {
+                argv[argc++] = ++end;
+                end = stpcpy(end, "-Ha");
+        }
+        argv[argc] = NULL;
+        ASSERT_EQ(command_line_parse(argc, argv, f_out, f_err, &line), 0);
+        argv[argc++] = (char *) "-Hb";
+        argv[argc] = NULL;
+        ASSERT_EQ(command_line_parse(argc, argv, f_out, f_err, &line), -EINVAL);
+        fclose(f_out);
+        fclose(f_err);
+        ASSERT_STREQ(err, "hero_proc: more than 128 hosts and machines\n");
+        free(out);
+        free(err);
+}
+
 TEST(each_flag_has_its_bit) {
         PARSE("apply --dry-run --prune -");
 
@@ -131,7 +174,10 @@ TEST(what_makes_no_sense_is_refused_and_says_why) {
                                                 "commas between them");
         ASSERT_REFUSED("logs a -n -3", "-n -3: expected a number of lines, or all");
         ASSERT_REFUSED("logs a -n", "-n: an argument is missing");
-        ASSERT_REFUSED("-H host --user list", "--host cannot be combined with --machine or --user");
+        ASSERT_REFUSED("-H host --user list", "--host cannot be combined with --user");
+        ASSERT_REFUSED("-H a -H b status", "more than one --host or --machine has no meaning with status");
+        ASSERT_REFUSED("-M a -H b watch", "more than one --host or --machine has no meaning with watch");
+        ASSERT_REFUSED("-H web:x/db list", "--host=web:x/db: expected [USER@]HOST[:PORT][/CONTAINER]");
 }
 
 TEST(help_goes_to_stdout_names_every_verb_and_fits_80_columns) {

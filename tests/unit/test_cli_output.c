@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "cli/fleet_rows.h"
 #include "cli/list_table.h"
 #include "cli/reset_report.h"
 #include "cli/status_block.h"
@@ -75,6 +76,21 @@ static char *status(const TerminalStyle *style, size_t i) {
         fclose(f);
         json_object_put(services);
         return text;
+}
+
+/* The services on two hosts, and a host that is silent. */
+static struct json_object *make_fleet(void) {
+        struct json_object *rows = json_object_new_array();
+
+        for (int i = 0; i < 2; i++) {
+                struct json_object *services = parse_services();
+
+                (void) fleet_rows_add(rows, i == 0 ? "web2" : "web1", services);
+                json_object_put(services);
+        }
+        (void) fleet_rows_add_silent_host(rows, "web3", "server-unreachable", "ssh: connection refused");
+        fleet_rows_sort(rows);
+        return rows;
 }
 
 #define GREEN "\033[0;32m"
@@ -254,4 +270,39 @@ TEST(reset_failed_is_four_lists_for_programs) {
                      "{\"restarted\":[\"hero_ui\"],\"left_alone\":[\"hero_os\"],\"still_failed\":[\"hero_db\"],"
                      "\"skipped\":[]}");
         json_object_put(json);
+}
+
+TEST(a_fleet_goes_from_what_needs_somebody_to_what_needs_nobody) {
+        static const char *const expected[][2] = {
+                { "web1", "hero_db" }, { "web2", "hero_db" }, { "web1", "hero_zz" }, { "web2", "hero_zz" },
+                { "web3", "" },        { "web1", "hero_os" }, { "web2", "hero_os" },
+        };
+        struct json_object *rows = make_fleet();
+
+        ASSERT_EQ(json_object_array_length(rows), ELEMENTSOF(expected));
+        for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
+                struct json_object *row = json_object_array_get_idx(rows, i);
+
+                ASSERT_STREQ(status_json_text(row, "host"), expected[i][0]);
+                ASSERT_STREQ(status_json_text(row, "name"), expected[i][1]);
+                ASSERT_EQ(fleet_rows_is_silent_host(row), !*expected[i][1]);
+        }
+        json_object_put(rows);
+}
+
+TEST(a_silent_host_is_a_row_and_no_service) {
+        const TerminalStyle style = { 0 };
+        struct json_object *rows = make_fleet();
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        ASSERT_EQ(list_table_print_fleet(f, rows, &style, true, NOW), 0);
+        fclose(f);
+        ASSERT(strstr(text, "STATE      HOST  NAME     SINCE"));
+        ASSERT(strstr(text, "web3  -        -"));
+        ASSERT(strstr(text, "ssh: connection refused\n"));
+        ASSERT(strstr(text, "\n6 services: 2 running, 2 failed, 2 unknown; of 1 host nothing is known\n"));
+        free(text);
+        json_object_put(rows);
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/fleet_rows.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/status_json.h"
+
+int fleet_rows_add(struct json_object *rows, const char *host, struct json_object *services) {
+        for (size_t i = 0; i < json_object_array_length(services); i++) {
+                struct json_object *service = json_object_array_get_idx(services, i);
+
+                if (!json_object_is_type(service, json_type_object))
+                        return -EBADMSG;
+                if (json_object_object_add(service, "host", json_object_new_string(host)) < 0 ||
+                    json_object_array_add(rows, json_object_get(service)) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static struct json_object *new_reasons(const char *host, const char *code, const char *text) {
+        struct json_object *reasons = json_object_new_array(), *reason = json_object_new_object();
+
+        json_object_object_add(reason, "code", json_object_new_string(code));
+        json_object_object_add(reason, "text", json_object_new_string(text));
+        json_object_object_add(reason, "subject", json_object_new_string(host));
+        json_object_array_add(reasons, reason);
+        return reasons;
+}
+
+/* With all that a reader of a service may look for. */
+int fleet_rows_add_silent_host(struct json_object *rows, const char *host, const char *code, const char *text) {
+        static const char *const nothings[] = { "name", "wanted", "ready" }, *const lists[] = { "actions", "sockets",
+                                                                                                "ports", "probes" };
+        struct json_object *row = json_object_new_object();
+
+        json_object_object_add(row, "host", json_object_new_string(host));
+        json_object_object_add(row, "state", json_object_new_string(service_state_to_string(SERVICE_UNKNOWN)));
+        json_object_object_add(row, "reasons", new_reasons(host, code, text));
+        for (size_t i = 0; i < ELEMENTSOF(nothings); i++)
+                json_object_object_add(row, nothings[i], NULL);
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                json_object_object_add(row, lists[i], json_object_new_array());
+        json_object_object_add(row, "since_usec", json_object_new_uint64(0));
+        return json_object_array_add(rows, row) < 0 ? -ENOMEM : 0;
+}
+
+bool fleet_rows_is_silent_host(struct json_object *row) {
+        return !*status_json_text(row, "name");
+}
+
+static int compare_rows(const void *a, const void *b) {
+        struct json_object *x = *(struct json_object *const *) a, *y = *(struct json_object *const *) b;
+        size_t place_x = service_state_place(status_json_state(x)), place_y = service_state_place(status_json_state(y));
+        int r;
+
+        if (place_x != place_y)
+                return place_x < place_y ? -1 : 1;
+        r = strcmp(status_json_text(x, "host"), status_json_text(y, "host"));
+        return r != 0 ? r : strcmp(status_json_text(x, "name"), status_json_text(y, "name"));
+}
+
+void fleet_rows_sort(struct json_object *rows) {
+        json_object_array_sort(rows, compare_rows);
+}
