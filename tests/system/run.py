@@ -4,6 +4,7 @@
 
 A module gets one box, shared by its tests, in the order they stand in. What it may say about itself:
     NEEDS_HERO_PROC = False     it is about something else: nothing is installed
+    ALONE = True                it takes times that a neighbour would spoil: it runs when all others are through
     def prepare(box)            called once a box was booted
 """
 
@@ -108,10 +109,17 @@ class Runner:
         self._lock = threading.Lock()
 
     def run_all(self, cases: list[Case]) -> None:
+        def alone(case: Case) -> bool:
+            return getattr(case.module, "ALONE", False)
+
+        self._run_beside([case for case in cases if not alone(case)], self.options.jobs)
+        self._run_beside([case for case in cases if alone(case)], 1)
+
+    def _run_beside(self, cases: list[Case], n_boxes: int) -> None:
         modules: queue.SimpleQueue = queue.SimpleQueue()
         for module in dict.fromkeys(case.module for case in cases):
             modules.put([case for case in cases if case.module is module])
-        threads = [threading.Thread(target=self._work, args=(modules,)) for _ in range(self.options.jobs)]
+        threads = [threading.Thread(target=self._work, args=(modules,)) for _ in range(n_boxes)]
         for thread in threads:
             thread.start()
         try:

@@ -8,6 +8,7 @@ from statistics import median
 from box import SERVER_UNIT
 from herodemo import faults_file, prepare_nginx, probe, service, socket_path
 
+ALONE = True
 LOG_BYTES = 1_000_000_000
 LOG_LINE_BYTES = 1000
 KEPT_LINES = 10_000

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gateway
 import house
 
+ALONE = True
 SERVICES = 300
 
 

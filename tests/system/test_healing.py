@@ -283,7 +283,7 @@ def test_an_operators_stop_beats_crash_and_healing_and_reset_failed(box):
     names = [f"race-{i}" for i in range(6)]
     rule = {"delay_ms": 1, "max_delay_ms": 1, "max_attempts": 10000, "window_ms": 1000}
     box.apply(*({**healed(box, name, restart=rule), "start_timeout_ms": 100} for name in names))
-    done = box.agent.call(race, names, max(RACES // len(names), 1), 1, timeout=60 + RACES * 2)
+    done = box.agent.call(race, names, -(-RACES // len(names)), 1, timeout=60 + RACES * 2)
     print(f"     {done['rounds']} races: {done['ways']}")
     assert done["lost"][:3] == [] and done["errors"][:3] == []
     assert sum(restarts_told(box, name) for name in names) > 0, "none was restarted for its handler's sake"

@@ -10,6 +10,7 @@ from typing import Any
 from box import SERVER_UNIT, Box
 from house import lives, sleeper, stop_all, units, web_service
 
+ALONE = True
 N_SERVICES = 300
 EACH_SERVES = 3  # each third has a socket and a probe, and takes its time to say that it is ready
 RSS_ANON_MAX_KB = 6 * 1024
