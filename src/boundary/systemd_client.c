@@ -411,6 +411,13 @@ static void take_properties(sd_bus_message *reply, void *context) {
         free(read);
 }
 
+/* With all that is kept of such a unit: of a service that stands in two interfaces, and "" is all of them at once. */
+static const char *interface_of(const char *unit) {
+        size_t n = strlen(unit), n_suffix = strlen(".slice");
+
+        return n > n_suffix && strcmp(unit + n - n_suffix, ".slice") == 0 ? "org.freedesktop.systemd1.Unit" : "";
+}
+
 int systemd_client_read(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *path = NULL;
@@ -421,7 +428,7 @@ int systemd_client_read(SystemdClient *c, const char *unit, systemd_done_t done,
                 r = sd_bus_message_new_method_call(c->bus, &m, SYSTEMD_NAME, path, "org.freedesktop.DBus.Properties",
                                                    "GetAll");
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", ""); /* of all interfaces at once */
+                r = sd_bus_message_append(m, "s", interface_of(unit));
         if (r < 0)
                 return r;
 

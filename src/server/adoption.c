@@ -47,6 +47,10 @@ bool adoption_is_done(const Adoption *a) {
         return a->done;
 }
 
+bool adoption_was_done(const Adoption *a) {
+        return a->first_done;
+}
+
 void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userdata) {
         a->ready = ready;
         a->ready_userdata = userdata;
@@ -288,6 +292,8 @@ static void finish_pass(Adoption *a) {
         size_t n;
         Service *const *services = supervisor_services(a->supervisor, &n);
 
+        if (first)
+                sockets_begin(supervisor_sockets(a->supervisor));
         for (size_t i = 0; i < n; i++) {
                 judge_service(a, services[i], new_life);
                 supervisor_mark(services[i]);

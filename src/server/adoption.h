@@ -18,6 +18,8 @@ const SystemdCallbacks *adoption_callbacks(void);
 
 /* Everything has been compared since the connection came up. */
 bool adoption_is_done(const Adoption *a);
+/* … or since the server came up, on whatever connection. */
+bool adoption_was_done(const Adoption *a);
 
 /* That a failure is the end of a stop shows by time alone: systemd does not try again. To be asked at each evaluation. */
 void adoption_follow_time(const Adoption *a, Service *s);

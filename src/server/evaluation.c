@@ -121,7 +121,8 @@ void evaluation_run(Service *s) {
         if (supervisor_is_synced(s->supervisor) && !service_units_advance(s))
                 service_tasks_advance(s);
         adoption_follow_time(supervisor_adoption(s->supervisor), s);
-        probing_follow(s);
+        if (adoption_was_done(supervisor_adoption(s->supervisor)))
+                probing_follow(s); /* before that no socket has been looked at */
         now_usec = clock_monotonic_usec();
         d = observation_decide(s, now_usec);
         if (!same_as_shown(s, &d) || s->shown_lives != lives_of(s))

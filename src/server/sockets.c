@@ -40,6 +40,7 @@ struct Sockets {
         SocketIdentity *identity;
         SocketWatch *watch;
         sd_event_source *sweep;
+        bool has_begun;
         uint64_t due_usec, late_usec; /* monotonic: the next sweep; when one was last found late (0: never) */
         bool to_sweep;                /* the table changed, and not every service has been looked at since */
         uint64_t ask_again_usec;
@@ -69,7 +70,7 @@ int sockets_new(Supervisor *s, Sockets **ret) {
         if (!k)
                 return -ENOMEM;
         k->supervisor = s;
-        k->due_usec = clock_monotonic_usec() + SWEEP_INTERVAL_USEC;
+        k->due_usec = USEC_NEVER;
         LIST_INIT(&k->suspects);
         r = socket_table_new(&k->table);
         if (r >= 0)
@@ -79,6 +80,8 @@ int sockets_new(Supervisor *s, Sockets **ret) {
         if (r >= 0)
                 r = sd_event_add_time(supervisor_event(s), &k->sweep, CLOCK_MONOTONIC, k->due_usec, USEC_PER_MSEC,
                                       on_sweep, k);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(k->sweep, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);
@@ -272,14 +275,14 @@ static bool sight_all(Sockets *k, Service *s) {
 }
 
 bool sockets_look(Sockets *k, Service *service) {
-        if (service->definition->n_sockets == 0)
+        if (service->definition->n_sockets == 0 || !k->has_begun)
                 return false;
         refresh(k);
         return sight_all(k, service);
 }
 
 void sockets_process_changed(Sockets *k, Service *service) {
-        for (size_t i = 0; i < service->definition->n_sockets; i++)
+        for (size_t i = 0; k->has_begun && i < service->definition->n_sockets; i++)
                 if (sockets_state(&service->sockets[i]) != SOCKET_ALIVE)
                         (void) sight(k, &service->sockets[i], true);
 }
@@ -317,7 +320,7 @@ static void sweep_all(Sockets *k, bool look_at_files) {
 }
 
 static bool is_overdue(const Sockets *k) {
-        return clock_monotonic_usec() > k->due_usec + SWEEP_LATE_USEC;
+        return clock_monotonic_usec() > usec_add(k->due_usec, SWEEP_LATE_USEC);
 }
 
 /* What was believed for a time only may be too old by now. */
@@ -327,6 +330,12 @@ static void mark_all(Sockets *k) {
 
         for (size_t i = 0; i < n; i++)
                 supervisor_mark(services[i]);
+}
+
+static void set_next_sweep(Sockets *k, uint64_t delay_usec) {
+        k->due_usec = clock_monotonic_usec() + delay_usec;
+        (void) sd_event_source_set_time(k->sweep, k->due_usec);
+        (void) sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
 }
 
 static void sweep(Sockets *k) {
@@ -343,9 +352,7 @@ static void sweep(Sockets *k) {
                 sweep_all(k, late);
         sweep_suspects(k);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
-        k->due_usec = clock_monotonic_usec() + (cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
-        (void) sd_event_source_set_time(k->sweep, k->due_usec);
-        (void) sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
+        set_next_sweep(k, cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -378,6 +385,8 @@ static void on_folder(const char *directory, const char *name, void *userdata) {
         Service *const *services = supervisor_services(k->supervisor, &n);
 
         (void) name;
+        if (!k->has_begun)
+                return;
         refresh(k);
         for (size_t i = 0; i < n; i++) {
                 bool changed = false;
@@ -411,17 +420,15 @@ static void each_folder(Sockets *k, Service *s, int (*add)(SocketWatch *w, const
 
 void sockets_follow(Sockets *k, Service *service) {
         each_folder(k, service, socket_watch_add, NULL);
-        if (service->definition->n_sockets > 0)
-                (void) sockets_look(k, service);
+        (void) sockets_look(k, service);
 }
 
 void sockets_forget(Sockets *k, Service *service) {
         each_folder(k, service, NULL, socket_watch_remove);
 }
 
-void sockets_reset(Sockets *k, Service *service, const Action *owner) {
-        if (service->definition->n_sockets > 0)
-                refresh(k);
+/* By the picture that there is. */
+static void reset(Sockets *k, Service *service, const Action *owner) {
         for (size_t i = 0; i < service->definition->n_sockets; i++) {
                 ServiceSocket *socket = &service->sockets[i];
 
@@ -432,6 +439,24 @@ void sockets_reset(Sockets *k, Service *service, const Action *owner) {
                 (void) sight(k, socket, false);
                 socket->seen_alive = socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE;
         }
+}
+
+void sockets_reset(Sockets *k, Service *service, const Action *owner) {
+        if (service->definition->n_sockets == 0 || !k->has_begun)
+                return;
+        refresh(k);
+        reset(k, service, owner);
+}
+
+void sockets_begin(Sockets *k) {
+        size_t n;
+        Service *const *services = supervisor_services(k->supervisor, &n);
+
+        k->has_begun = true;
+        refresh(k);
+        for (size_t i = 0; i < n; i++)
+                reset(k, services[i], NULL);
+        set_next_sweep(k, SWEEP_INTERVAL_USEC);
 }
 
 void sockets_release(ServiceSocket *socket) {

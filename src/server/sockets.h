@@ -12,6 +12,10 @@ int sockets_new(Supervisor *s, Sockets **ret);
 Sockets *sockets_free(Sockets *k);
 DEFINE_CLEANUP(Sockets *, sockets_free)
 
+/* Nothing is looked at before this: whose a socket is, is cheap to tell once systemd has named the processes of all
+ * services, and one picture of the kernel's table serves them all. */
+void sockets_begin(Sockets *k);
+
 /* The service's folders are watched from now on (until sockets_forget()). */
 void sockets_follow(Sockets *k, Service *service);
 void sockets_forget(Sockets *k, Service *service);

@@ -104,26 +104,30 @@ def test_the_server_is_small_with_three_hundred(box):
 
 
 def test_the_list_of_three_hundred_is_there_at_once(box):
-    seconds = min(box.agent.call(_time_of_list) for _ in range(5))  # of a busy machine the best says what it costs
-    print(f"     hero_proc list: {seconds * 1000:.0f} ms")
-    assert seconds < 0.5
+    ours, systemds = (min(took) for took in zip(*box.agent.call(_times_of_lists, 10)))  # of a busy machine the best
+    print(f"     hero_proc list: {ours * 1000:.0f} ms, systemctl list-units: {systemds * 1000:.0f} ms")
+    assert ours < 2 * systemds
 
 
-def _time_of_list() -> float:
+def _times_of_lists(n: int) -> list[list[float]]:
     # pylint: disable=undefined-variable
-    began = time.monotonic()
-    done = subprocess.run(["hero_proc", "list", "--no-legend"], capture_output=True, text=True, check=True)  # noqa: F821
-    if len(done.stdout.splitlines()) < 300:
-        raise RuntimeError(done.stdout)
-    return time.monotonic() - began  # noqa: F821
+    def time_of(*command: str) -> float:
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: F821
+        if len(done.stdout.splitlines()) < 300:
+            raise RuntimeError(done.stdout)
+        return time.monotonic() - began
+
+    return [[time_of("hero_proc", "list", "--no-legend"), time_of("systemctl", "list-units", "--no-legend", "hero-*")]
+            for _ in range(n)]
 
 
 def adopt(n: int, pid_before: int) -> float:
-    """In the box: seconds from the new server's READY until it calls all of them running."""
+    """In the box: seconds from the start of the new server's process until it calls all of them running."""
     # pylint: disable=undefined-variable
     def server() -> dict[str, str]:
         shown = subprocess.run(  # noqa: F821
-            ["systemctl", "show", "-p", "MainPID,ActiveState,ActiveEnterTimestampMonotonic", "hero_proc.service"],
+            ["systemctl", "show", "-p", "MainPID,ActiveState,ExecMainStartTimestampMonotonic", "hero_proc.service"],
             capture_output=True, text=True, check=True).stdout
         return dict(line.split("=", 1) for line in shown.splitlines())
 
@@ -139,8 +143,8 @@ def adopt(n: int, pid_before: int) -> float:
 
     if seconds_until(all_right, 20) is None:  # noqa: F821
         raise RuntimeError("not all running after 20 s")
-    ready = int(server()["ActiveEnterTimestampMonotonic"]) / 1e6
-    return time.clock_gettime(time.CLOCK_MONOTONIC) - ready  # noqa: F821
+    began = int(server()["ExecMainStartTimestampMonotonic"]) / 1e6
+    return time.clock_gettime(time.CLOCK_MONOTONIC) - began  # noqa: F821
 
 
 def test_three_hundred_are_adopted_within_two_seconds_and_untouched(box):
@@ -149,7 +153,7 @@ def test_three_hundred_are_adopted_within_two_seconds_and_untouched(box):
         pid = box.main_pid(SERVER_UNIT)
         lose()
         seconds = box.agent.call(adopt, N_SERVICES, pid)
-        print(f"     {seconds:.2f} s after READY")
+        print(f"     {seconds:.2f} s after its start")
         assert seconds < ADOPTED_WITHIN_SECONDS
         assert lives(box) == before
     assert rss_anon_kb(box) < RSS_ANON_MAX_KB
