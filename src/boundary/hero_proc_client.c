@@ -35,31 +35,45 @@ static int append_names(sd_bus_message *call, char *const *names) {
         return names ? sd_bus_message_append_strv(call, (char **) names) : sd_bus_message_append(call, "as", 0);
 }
 
-static int new_status_call(HeroProcConnection *c, char *const *names, sd_bus_message **ret) {
+static int new_status_call(HeroProcConnection *c, char *const *names, uint64_t flags, sd_bus_message **ret) {
         int r;
 
         r = hero_proc_connection_new_call(c, "GetStatus", ret);
         if (r >= 0)
                 r = append_names(*ret, names);
-        return r < 0 ? r : sd_bus_message_append(*ret, "t", UINT64_C(0));
+        return r < 0 ? r : sd_bus_message_append(*ret, "t", flags);
 }
 
-int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message) {
+static int get_status(HeroProcConnection *c, char *const *names, uint64_t flags, char **ret_json,
+                      char **reterr_message) {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         int r;
 
-        r = new_status_call(c, names, &call);
+        r = new_status_call(c, names, flags, &call);
         if (r < 0)
                 return hero_proc_connection_fail_with_errno(r, reterr_message);
         r = hero_proc_connection_call_promptly(c, call, &reply, reterr_message);
         return r != 0 ? r : read_text(reply, ret_json, reterr_message);
 }
 
+int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message) {
+        return get_status(c, names, 0, ret_json, reterr_message);
+}
+
+int hero_proc_client_get_overview(HeroProcConnection *c, char **ret_json, char **reterr_message) {
+        int r = get_status(c, NULL, HERO_PROC_FLAG_BRIEF, ret_json, reterr_message);
+
+        if (r != HERO_E_INVALID_ARGUMENT)
+                return r;
+        free(TAKE_PTR(*reterr_message));
+        return get_status(c, NULL, 0, ret_json, reterr_message); /* an older server, on another machine maybe */
+}
+
 int hero_proc_client_send_status(HeroProcConnection *c, PendingCall *p, char **reterr_message) {
         _cleanup_message_ sd_bus_message *call = NULL;
         int r;
 
-        r = new_status_call(c, NULL, &call);
+        r = new_status_call(c, NULL, 0, &call);
         if (r >= 0)
                 r = hero_proc_connection_send(c, call, p);
         return r < 0 ? hero_proc_connection_fail_with_errno(r, reterr_message) : 0;

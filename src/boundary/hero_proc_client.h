@@ -17,6 +17,7 @@ enum {
         HERO_PROC_FLAG_FORCE = 4,
         HERO_PROC_FLAG_PRUNE = 8,
         HERO_PROC_FLAG_RECENT = 16, /* status: with the last answers of each probe */
+        HERO_PROC_FLAG_BRIEF = 32,  /* status: what a list of all shows, and no more */
 
         /* dbus-daemon allows a connection 128 pending replies. */
         HERO_PROC_CALLS_IN_FLIGHT_MAX = 32,
@@ -24,6 +25,9 @@ enum {
 
 /* `names` is NULL-terminated, and NULL or empty means all services. */
 int hero_proc_client_get_status(HeroProcConnection *c, char *const *names, char **ret_json, char **reterr_message);
+/* Of all services: name, state, since when, and the leading reason alone; from a server that does not know how to be
+ * brief, all of it. */
+int hero_proc_client_get_overview(HeroProcConnection *c, char **ret_json, char **reterr_message);
 int hero_proc_client_why(HeroProcConnection *c, const char *name, char **ret_json, char **reterr_message);
 /* The same in two halves, for a caller that goes on in between: the reply is there once p->answered says so. The status
  * is that of all services. */

@@ -154,6 +154,16 @@ int session_fail_names(Session *s, int r, char *const *names, char *message) {
         return exit_code_of_result(r);
 }
 
+static int parse_status(Session *s, const char *text, struct json_object **ret) {
+        int r = status_json_parse(text, ret);
+
+        if (r < 0) {
+                session_say(s, "hero_proc_server's status cannot be read; is it of another version?");
+                return exit_code_of_result(r);
+        }
+        return EX_DONE;
+}
+
 static int fetch_status(Session *s, char *const *names, struct json_object **ret) {
         _cleanup_free_ char *text = NULL;
         char *message = NULL;
@@ -162,12 +172,7 @@ static int fetch_status(Session *s, char *const *names, struct json_object **ret
         r = hero_proc_client_get_status(s->connection, names, &text, &message);
         if (r != 0)
                 return session_fail(s, r, names && *names && !names[1] ? *names : NULL, message);
-        r = status_json_parse(text, ret);
-        if (r < 0) {
-                session_say(s, "hero_proc_server's status cannot be read; is it of another version?");
-                return exit_code_of_result(r);
-        }
-        return EX_DONE;
+        return parse_status(s, text, ret);
 }
 
 /* One service after the other, so that an unknown one does not hide the others. */
@@ -208,6 +213,17 @@ int session_get_status(Session *s, char *const *names, struct json_object **ret)
         else
                 *ret = array;
         return code;
+}
+
+int session_get_overview(Session *s, struct json_object **ret) {
+        _cleanup_free_ char *text = NULL;
+        char *message = NULL;
+        int code = session_connect(s), r;
+
+        if (code != EX_DONE)
+                return code;
+        r = hero_proc_client_get_overview(s->connection, &text, &message);
+        return r != 0 ? session_fail(s, r, NULL, message) : parse_status(s, text, ret);
 }
 
 bool session_matches_patterns(const Session *s, const char *name) {

@@ -42,6 +42,9 @@ int session_fail_names(Session *s, int r, char *const *names, char *message);
  * EX_NO_SUCH_SERVICE the array holds those that do exist; with any other failure nothing is written. To be put. */
 int session_get_status(Session *s, char *const *names, struct json_object **ret);
 
+/* Of all, by name: name, state, since_usec and the leading reason. An exit code; the array is to be put. */
+int session_get_overview(Session *s, struct json_object **ret);
+
 /* Whether the verb's arguments, shell patterns, hold that name. None of them is: all names. */
 bool session_matches_patterns(const Session *s, const char *name);
 

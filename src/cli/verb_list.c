@@ -97,7 +97,8 @@ static int list_one(Session *s) {
         if (code == EX_DONE && s->line->has_timeout)
                 hero_proc_connection_set_patience(s->connection, s->line->timeout_usec);
         if (code == EX_DONE)
-                code = session_get_status(s, NULL, &services);
+                code = s->line->json == JSON_OFF ? session_get_overview(s, &services)
+                                                 : session_get_status(s, NULL, &services);
         if (code != EX_DONE)
                 return code;
         drop_others(s, services);

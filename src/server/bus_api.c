@@ -82,10 +82,11 @@ static int get_status(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r >= 0)
                 r = sd_bus_message_read(m, "t", &flags);
         if (r >= 0)
-                r = bus_arguments_check_flags(flags, FLAG_RECENT, error);
+                r = bus_arguments_check_flags(flags, FLAG_RECENT | FLAG_BRIEF, error);
         if (r < 0)
                 return r;
-        text = service_json_rows(services, n, flags & FLAG_RECENT);
+        text = flags & FLAG_BRIEF ? service_json_brief_rows(services, n)
+                                  : service_json_rows(services, n, flags & FLAG_RECENT);
         return text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
 }
 

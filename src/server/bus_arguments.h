@@ -19,6 +19,7 @@ enum {
         FLAG_FORCE = 1 << 2,
         FLAG_PRUNE = 1 << 3,
         FLAG_RECENT = 1 << 4, /* GetStatus: with the last answers of each probe */
+        FLAG_BRIEF = 1 << 5,  /* GetStatus: what a list of all shows, and no more */
 };
 
 /* What a member works on. */

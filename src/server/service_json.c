@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/json_text.h"
 #include "server/evaluation.h"
 #include "server/healing.h"
 #include "server/records.h"
@@ -219,6 +220,37 @@ char *service_json_rows(Service *const *services, size_t n, bool with_recent) {
                 return NULL;
         }
         return text;
+}
+
+static void add_brief_row(JsonText *t, const Service *s) {
+        json_text_open(t, '{');
+        json_text_add_string(t, "name", s->definition->name);
+        json_text_add_string(t, "state", service_state_to_string(s->shown_state));
+        json_text_add_unsigned(t, "since_usec", s->state_since_realtime_usec);
+        json_text_key(t, "reasons");
+        json_text_open(t, '[');
+        if (s->n_shown > 0) {
+                _cleanup_free_ char *text = evaluation_reason_text(s, &s->shown[0]);
+
+                json_text_open(t, '{');
+                json_text_add_string(t, "code", reason_code_to_string((ReasonCode) s->shown[0].code));
+                json_text_add_string(t, "text", text ? text : "");
+                json_text_add_string(t, "subject", evaluation_reason_subject(s, &s->shown[0]));
+                json_text_close(t, '}');
+        }
+        json_text_close(t, ']');
+        json_text_close(t, '}');
+}
+
+char *service_json_brief_rows(Service *const *services, size_t n) {
+        JsonText t = { 0 };
+        size_t n_text;
+
+        json_text_open(&t, '[');
+        for (size_t i = 0; i < n; i++)
+                add_brief_row(&t, services[i]);
+        json_text_close(&t, ']');
+        return json_text_take(&t, &n_text);
 }
 
 /* Buckets in which nothing fell are left out. */

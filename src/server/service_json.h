@@ -12,6 +12,8 @@ struct json_object *service_json_row(const Service *s, bool with_recent);
 /* The rows of these services as one JSON array. Each row is let go before the next is made: a thousand of them as
  * objects would leave holes in the heap for good. To be freed; NULL on -ENOMEM. */
 char *service_json_rows(Service *const *services, size_t n, bool with_recent);
+/* The same of what a list of all shows: name, state, since_usec and in reasons the leading one. */
+char *service_json_brief_rows(Service *const *services, size_t n);
 /* [{code, text, subject}…], the leading one first. */
 struct json_object *service_json_reasons(const Service *s);
 /* Only its sockets and probes, with their last answers: the evidence. */

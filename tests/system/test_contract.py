@@ -101,6 +101,22 @@ def test_what_the_rows_say_is_what_systemd_and_the_kernel_say(box):
     assert now - 600e6 < row["since_usec"] <= row["observed_usec"]
 
 
+def test_a_brief_status_says_of_all_what_the_whole_one_says(box):
+    def ask(flags: int) -> list[dict]:
+        return json.loads(box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager",
+                                         "GetStatus", "ast", 0, flags)[0])
+
+    box.apply(sleeper("broken", exec="exit 3", restart=NEVER))
+    box.wait_state("broken", "failed", 10)
+    brief, whole = ask(32), ask(0)
+    assert brief == [{"name": row["name"], "state": row["state"], "since_usec": row["since_usec"],
+                      "reasons": row["reasons"][:1]} for row in whole]
+    assert any(row["reasons"] for row in brief) and len(brief) == len(box.states())
+    assert [line.split()[2] for line in box.output("hero_proc", "list", "--no-legend").splitlines()] == \
+        [row["name"] for row in brief]
+    remove(box, "broken")
+
+
 def test_nothing_but_the_json_is_printed_and_all_forms_hold_the_same(box):
     short = box.hero("--json=short", "list")
     pretty = box.hero("list", "--json=pretty")

@@ -236,6 +236,7 @@ static int stand_in_get_status(sd_bus_message *m, void *userdata, sd_bus_error *
         StandIn *s = userdata;
         char **names = NULL, *text = NULL;
         bool all, first = true;
+        uint64_t flags;
         size_t size;
         FILE *f;
         int r;
@@ -243,6 +244,11 @@ static int stand_in_get_status(sd_bus_message *m, void *userdata, sd_bus_error *
         r = sd_bus_message_read_strv(m, &names);
         if (r < 0)
                 return r;
+        r = sd_bus_message_read(m, "t", &flags);
+        if (r < 0)
+                return r;
+        if (flags != 0)
+                return sd_bus_error_set(reterr, SD_BUS_ERROR_INVALID_ARGS, "flags: this call takes none");
         all = !names || !names[0];
         s->any_asked = true;
         for (char **n = names; n && *n && r >= 0; n++) {

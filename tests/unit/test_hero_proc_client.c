@@ -45,6 +45,17 @@ TEST(status_of_known_names_is_the_servers_text) {
         free(json);
 }
 
+TEST(a_server_that_cannot_be_brief_says_all) {
+        Peer p _cleanup_(peer_done);
+        char *json = NULL;
+
+        peer_init(&p);
+        ASSERT_EQ(hero_proc_client_get_overview(p.connection, &json, &p.message), 0);
+        ASSERT(!p.message);
+        ASSERT(strstr(json, "hero_db"));
+        free(json);
+}
+
 TEST(an_error_of_the_server_becomes_its_outcome_and_text) {
         Peer p _cleanup_(peer_done);
         char *const names[] = { (char *) "hero_oss", NULL };
