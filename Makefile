@@ -102,6 +102,12 @@ $(FUZZERS): $(BUILD)/%: tests/fuzz/%.c $(LIBRARY)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
+# What the benchmarks start and compare with.
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BENCH): $(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(CLI_LIBS)
+
 .PHONY: tests
 tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumping_clock.so lying_server)
 
@@ -172,7 +178,7 @@ uninstall:  ## remove what `make install` put there
 
 $(BUILD)/obj/gateway/board_assets.o: $(wildcard src/gateway/board.*)
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FIXTURES:=.d) $(FUZZERS:=.d) $(BENCH:=.d)
 
 # -- checking --
 
@@ -203,6 +209,11 @@ installcheck: all tests  ## whether what is installed works on a machine that ha
 .PHONY: measure
 measure: all tests  ## print the figures that are promised, at full size (as root; minutes)
 	tests/system/measure.py
+
+.PHONY: bench
+bench: all $(BENCH)  ## figures beside peers and floor: docs/benchmarks.md (PART=start; QUICK=1: small; LONG=1; SEED=; as root)
+	tools/install_dependencies --bench
+	/usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)) $(PART)
 
 .PHONY: lint
 lint:  ## layers, formatting, scripts

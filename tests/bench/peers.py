@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Those who start the same services in the same box: hero_proc, the floor, supervisord and s6. Each starts n announced
+services, says which processes are its own, and forgets all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from house import units
+
+if TYPE_CHECKING:
+    from bench import Bench
+
+SERVICE = "/opt/bench/announced_service"
+START_TIMEOUT = 300.0
+SUPERVISORD = """[supervisord]
+nodaemon=true
+logfile=/run/bench/supervisord.log
+pidfile=/run/bench/supervisord.pid
+childlogdir=/run/bench
+minfds=16000
+minprocs=200
+"""
+
+
+class HeroProc:
+    """The server runs before, as on any machine; what is measured is `apply`."""
+
+    name = "hero_proc"
+    shows_memory = False  # of services without probes; those with are among the web services
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+
+    def start(self, n: int) -> float:
+        self._bench.box.run(["sh", "-c", f"""
+            rm -rf /run/bench/apply && mkdir -p /run/bench/apply && cd /run/bench/apply && for i in $(seq -f %04g 0 {n - 1}); do
+            echo "{{\\"name\\": \\"s$i\\", \\"exec\\": [\\"{SERVICE}\\"]}}" >s$i.json; done"""])
+        return self._bench.inside("timed_start", self.name, ["hero_proc", "-q", "apply", "/run/bench/apply"], False, n,
+                                  START_TIMEOUT, timeout=START_TIMEOUT + 60)["up"]
+
+    def stop(self) -> None:
+        self._bench.forget_all()
+
+    def pids(self) -> list[int]:
+        return [self._bench.box.main_pid("hero_proc.service")]
+
+
+class Floor:
+    """unit_floor.c: the same units by calls of systemd's own, and nothing else."""
+
+    name = "floor"
+    shows_memory = False
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+        self._n = 0
+
+    def start(self, n: int) -> float:
+        self._n = n
+        return self._bench.inside("timed_start", self.name, ["/opt/bench/unit_floor", "start", str(n), SERVICE], False, n,
+                                  START_TIMEOUT, timeout=START_TIMEOUT + 60)["up"]
+
+    def stop(self) -> None:
+        self._bench.box.run(["/opt/bench/unit_floor", "stop", str(self._n)], timeout=START_TIMEOUT)
+        self._bench.box.wait_for(lambda: not units(self._bench.box, "floor-*"), 60, "the floor is empty")
+
+    def pids(self) -> list[int]:
+        return []
+
+
+class Supervisord:
+    """All programs in one file, in one process group each, with the output thrown away."""
+
+    name = "supervisord"
+    shows_memory = True
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+
+    def start(self, n: int) -> float:
+        programs = "\n".join(f"[program:s{i:04}]\ncommand={SERVICE}\nstartsecs=0\nredirect_stderr=true\nstdout_logfile=NONE"
+                             for i in range(n))
+        self._bench.box.write_file("/run/bench/supervisord.conf", f"{SUPERVISORD}{programs}\n")
+        command = ["/usr/bin/supervisord", "-n", "-c", "/run/bench/supervisord.conf"]
+        return self._bench.inside("timed_start", self.name, command, True, n, START_TIMEOUT, timeout=START_TIMEOUT + 60)["up"]
+
+    def stop(self) -> None:
+        self._bench.inside("end", self.name)
+
+    def pids(self) -> list[int]:
+        return self._bench.inside("pids_of", self.name, "supervisord")
+
+
+class S6:
+    """s6-svscan, and a s6-supervise a service, which runs it without a shell between."""
+
+    name = "s6"
+    shows_memory = True
+
+    def __init__(self, bench: Bench):
+        self._bench = bench
+
+    def start(self, n: int) -> float:
+        self._bench.box.run(["sh", "-c", f"""
+            rm -rf /run/bench/s6 && mkdir -p /run/bench/s6 && cd /run/bench/s6 && for i in $(seq -f %04g 0 {n - 1}); do
+            mkdir s$i && ln -s {SERVICE} s$i/run; done"""], timeout=60)
+        command = ["/usr/bin/s6-svscan", "-c", str(n + 10), "/run/bench/s6"]
+        return self._bench.inside("timed_start", self.name, command, True, n, START_TIMEOUT, timeout=START_TIMEOUT + 60)["up"]
+
+    def stop(self) -> None:
+        self._bench.inside("end", self.name)
+
+    def pids(self) -> list[int]:
+        return self._bench.inside("pids_of", self.name, "s6-")
+
+
+PEERS = (HeroProc, Floor, Supervisord, S6)
