@@ -85,6 +85,13 @@ static bool goes_on(Service *s, ServiceState state) {
         return true;
 }
 
+/* Where the machine goes down, or a user's part of it, the bus may go first. That nothing can be asked any more is no
+ * news of the service, and would be the last that is told of it. */
+static bool is_end_of_everything(const Service *s) {
+        return s->shown_rule == RULE_SYSTEMD_UNREADABLE &&
+               systemd_client_is_shutting_down(supervisor_systemd(s->supervisor));
+}
+
 static void record_change(Service *s, ServiceState old, ReasonCode code) {
         s->state_since_realtime_usec = clock_realtime_usec();
         log_line(severity(s->shown_state), "%s: %s -> %s%s%s", s->definition->name, service_state_to_string(old),
@@ -106,7 +113,7 @@ static void publish(Service *s, const ServiceDecision *d) {
                 if (d->state == SERVICE_FAILED)
                         supervisor_metrics(s->supervisor)
                                 ->n_failures[d->n_reasons > 0 ? d->reasons[0].code : REASON_NONE]++;
-                if (!goes_on(s, d->state))
+                if (!is_end_of_everything(s) && !goes_on(s, d->state))
                         record_change(s, old, d->n_reasons > 0 ? (ReasonCode) d->reasons[0].code : REASON_NONE);
         }
         if (o->state_changed)

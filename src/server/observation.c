@@ -228,6 +228,15 @@ static SocketObservation observe_port(const Service *s, size_t index, uint64_t n
         };
 }
 
+/* Stopped, or failed, and nothing of it up: it was so before the machine began to go down, and stays so. */
+static bool was_down_before(const Service *s) {
+        bool all_down = s->shown_state == SERVICE_STOPPED || s->shown_state == SERVICE_FAILED;
+
+        for (size_t i = 0; all_down && i < s->definition->n_actions; i++)
+                all_down = s->actions[i].facts.active == UNIT_INACTIVE || s->actions[i].facts.active == UNIT_FAILED;
+        return all_down;
+}
+
 ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         const ServiceDefinition *d = s->definition;
         ActionObservation actions[DEFINITION_ACTIONS_MAX];
@@ -249,7 +258,7 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
 
         /* When the machine goes down everything is stopped, and nothing of it is a failure. */
         if (systemd_client_is_shutting_down(supervisor_systemd(s->supervisor)))
-                seen.operation = OPERATION_STOP;
+                seen.operation = was_down_before(s) ? OPERATION_NONE : OPERATION_STOP;
         else if (s->operation == OPERATION_START || s->operation == OPERATION_RESTART)
                 seen.dependencies = observation_dependencies(s, &seen.dependency);
         for (size_t i = 0; i < d->n_actions; i++)

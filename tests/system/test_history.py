@@ -36,9 +36,9 @@ def test_the_removal_of_a_service_does_not_hold_up_the_history_of_the_others(box
     assert "cannot be written" not in box.journal("hero_proc.service")
 
 
-def told(box, name, *words):
+def told(box, name, *words, user=None):
     """(from, to, text) of each change, the oldest first."""
-    return [(row["from"], row["to"], row["text"]) for row in reversed(box.hero_json("history", name, *words))]
+    return [(row["from"], row["to"], row["text"]) for row in reversed(box.hero_json("history", name, *words, user=user))]
 
 
 def test_each_change_is_told_with_time_and_reason(box):
@@ -86,6 +86,41 @@ def test_it_outlives_the_server_and_goes_on_behind_what_there_was(box):
     after = box.hero_json("history", "lasts", "-n", "all")
     assert after[-len(before):] == before and [row["to"] for row in after[:2]] == ["stopped", "stopping"]
     box.hero("remove", "lasts")
+
+
+def test_a_clean_stop_of_the_server_is_no_change_of_any_service(box):
+    box.apply(service(box, "probed"), sleeper("resting", autostart=False))
+    box.wait_state("probed", "running", 5)
+    box.wait_state("resting", "stopped", 5)
+    before = {name: box.hero_json("history", name, "-n", "all") for name in ("probed", "resting")}
+    box.stop_server()
+    for name, rows in before.items():
+        assert box.agent.call(new_states, name) == [row["to"] for row in reversed(rows)], name
+    box.start_server()
+    box.wait_state("probed", "running", 5)
+    assert {name: box.hero_json("history", name, "-n", "all") for name in before} == before
+    box.hero("remove", "probed", "resting")
+
+
+def test_where_everything_goes_down_nothing_is_told_but_what_was_stopped(box):
+    """A user's systemd takes his bus down ahead of the server: what cannot be asked any more is no news of a service."""
+    user = "hero"
+    box.start_server(user)
+    box.apply(sleeper("plain"), sleeper("resting", autostart=False),
+              sleeper("broken", exec="exit 3", restart={"policy": "never"}), user=user)
+    for name, state in (("plain", "running"), ("resting", "stopped"), ("broken", "failed")):
+        box.wait_state(name, state, 5, user)
+    before = {name: told(box, name, "-n", "all", user=user) for name in ("plain", "resting", "broken")}
+    box.systemctl("restart", f"user@{box.output('id', '-u', user=user).strip()}.service")
+    box.start_server(user)
+    box.wait_state("plain", "running", 5, user)
+    box.wait_state("broken", "failed", 5, user)
+    after = {name: [row[:2] for row in told(box, name, "-n", "all", user=user)[len(before[name]):]] for name in before}
+    begun = [("unknown", "starting"), ("starting", "running")]
+    assert after["plain"] == [("running", "stopping"), *begun] and after["resting"] == [], after
+    assert after["broken"][:1] in ([("unknown", "starting")], []), after
+    assert "unknown" not in [new for rows in after.values() for _, new in rows], after
+    box.hero("remove", *before, user=user)
 
 
 def cycle(name, n):
