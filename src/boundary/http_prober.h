@@ -34,6 +34,7 @@ typedef struct ProbeResult {
  * *refusal say why. */
 typedef struct ProbeReach {
         int (*connect)(int fd, ProbeResult *refusal, void *userdata);
+        int (*family)(void *userdata); /* of a port's socket, before each connect; NULL: AF_INET */
         void *userdata;
 } ProbeReach;
 

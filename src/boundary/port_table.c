@@ -117,72 +117,84 @@ static bool picture_equal(const PortPicture *a, const PortPicture *b) {
         return true;
 }
 
-static PortReach reach_of_v4(uint32_t address) {
-        return address == htonl(INADDR_LOOPBACK) ? PORT_LOOPBACK_4
-               : address == htonl(INADDR_ANY)    ? PORT_WILDCARD
-                                                 : PORT_ELSEWHERE;
+static struct in6_addr mapped(uint32_t address) {
+        return (struct in6_addr){ .s6_addr32 = { 0, 0, htonl(0xffff), address } };
 }
 
-static PortReach reach_of_v6(const struct in6_addr *address, bool v6only) {
-        if (IN6_IS_ADDR_V4MAPPED(address))
-                return reach_of_v4(address->s6_addr32[3]);
-        if (IN6_IS_ADDR_UNSPECIFIED(address))
-                return v6only ? PORT_LOOPBACK_6 : PORT_WILDCARD;
-        return IN6_IS_ADDR_LOOPBACK(address) ? PORT_LOOPBACK_6 : PORT_ELSEWHERE;
+static void place_v4(PortListener *l, uint32_t address) {
+        l->reach = address == htonl(INADDR_LOOPBACK) ? PORT_LOOPBACK_4
+                   : address == htonl(INADDR_ANY)    ? PORT_WILDCARD
+                                                     : PORT_ELSEWHERE;
+        if (address == htonl(INADDR_ANY))
+                l->loopback = mapped(htonl(INADDR_LOOPBACK));
+        else if (ntohl(address) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET)
+                l->loopback = mapped(address);
 }
 
-static PortReach reach_of(const struct inet_diag_msg *socket, bool v6only) {
+static void place_v6(PortListener *l, const struct in6_addr *address, bool v6only) {
+        if (IN6_IS_ADDR_V4MAPPED(address)) {
+                place_v4(l, address->s6_addr32[3]);
+        } else if (IN6_IS_ADDR_UNSPECIFIED(address) && !v6only) {
+                l->reach = PORT_WILDCARD;
+                l->loopback = mapped(htonl(INADDR_LOOPBACK));
+        } else if (IN6_IS_ADDR_UNSPECIFIED(address) || IN6_IS_ADDR_LOOPBACK(address)) {
+                l->reach = PORT_LOOPBACK_6;
+                l->loopback = in6addr_loopback;
+        }
+}
+
+/* On a device of its own it is not within reach, whatever its address. */
+static void place(PortListener *l, const struct inet_diag_msg *socket, bool v6only) {
         if (socket->id.idiag_if != 0 && socket->id.idiag_if != LOOPBACK_INTERFACE)
-                return PORT_ELSEWHERE;
+                return;
         if (socket->idiag_family == AF_INET)
-                return reach_of_v4(socket->id.idiag_src[0]);
-        return reach_of_v6((const void *) socket->id.idiag_src, v6only);
+                place_v4(l, socket->id.idiag_src[0]);
+        else
+                place_v6(l, (const void *) socket->id.idiag_src, v6only);
 }
 
 /* Takes one listener, where its port is declared. */
 static int take_socket(const void *body, size_t n, void *userdata) {
         PortTable *t = userdata;
         const struct inet_diag_msg *socket = body;
-        uint64_t cgroup = 0;
+        PortListener listener = { .reach = PORT_ELSEWHERE };
         bool v6only = false;
-        uint16_t port;
 
         if (n < sizeof(*socket))
                 return -EBADMSG;
         n -= sizeof(*socket);
-        port = ntohs(socket->id.idiag_sport);
-        if (!is_declared(t, port))
+        listener.port = ntohs(socket->id.idiag_sport);
+        if (!is_declared(t, listener.port))
                 return 0;
         for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, n); a = RTA_NEXT(a, n)) {
-                if (a->rta_type == INET_DIAG_CGROUP_ID && RTA_PAYLOAD(a) >= sizeof(cgroup))
-                        memcpy(&cgroup, RTA_DATA(a), sizeof(cgroup));
+                if (a->rta_type == INET_DIAG_CGROUP_ID && RTA_PAYLOAD(a) >= sizeof(listener.cgroup))
+                        memcpy(&listener.cgroup, RTA_DATA(a), sizeof(listener.cgroup));
                 else if (a->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(a) >= 1)
                         v6only = *(const uint8_t *) RTA_DATA(a) != 0;
         }
-        return picture_add(&t->pictures[!t->current], &(PortListener){
-                                                              .port = port,
-                                                              .reach = reach_of(socket, v6only),
-                                                              .socket = socket->idiag_inode,
-                                                              .backlog = socket->idiag_rqueue,
-                                                              .backlog_max = socket->idiag_wqueue,
-                                                              .uid = socket->idiag_uid,
-                                                              .cgroup = cgroup,
-                                                      });
+        listener.socket = socket->idiag_inode;
+        listener.backlog = socket->idiag_rqueue;
+        listener.backlog_max = socket->idiag_wqueue;
+        listener.uid = socket->idiag_uid;
+        place(&listener, socket, v6only);
+        return picture_add(&t->pictures[!t->current], &listener);
 }
 
 static int take_line(const PortFileLine *line, void *userdata) {
         PortTable *t = userdata;
+        PortListener listener = {
+                .port = line->port,
+                .reach = PORT_ELSEWHERE,
+                .socket = line->socket,
+                .backlog = line->backlog,
+                .backlog_max = UINT32_MAX,
+                .uid = line->uid,
+        };
 
         if (!is_declared(t, line->port))
                 return 0;
-        return picture_add(&t->pictures[!t->current], &(PortListener){
-                                                              .port = line->port,
-                                                              .reach = reach_of_v6(&line->address, false),
-                                                              .socket = line->socket,
-                                                              .backlog = line->backlog,
-                                                              .backlog_max = UINT32_MAX,
-                                                              .uid = line->uid,
-                                                      });
+        place_v6(&listener, &line->address, false);
+        return picture_add(&t->pictures[!t->current], &listener);
 }
 
 static int take_picture(PortTable *t) {

@@ -4,6 +4,7 @@
 /* Which of the declared TCP ports are listened on right now, and by which sockets: asked of the kernel by sock_diag(7),
  * IPv4 and IPv6, in one go for all services. Listeners on other ports are not kept. */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ typedef enum PortReach {
 typedef struct PortListener {
         uint16_t port;
         PortReach reach;
+        struct in6_addr loopback;      /* by which one gets to it over loopback, IPv4 as ::ffff:; "::": by none */
         uint32_t socket;               /* its inode, as /proc/PID/fd shows it: a new one for each listener */
         uint32_t backlog, backlog_max; /* connections waiting, and their limit; the kernel admits one beyond it */
         uint32_t uid;                  /* of who made it */

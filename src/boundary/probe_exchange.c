@@ -81,11 +81,12 @@ static void judge_answer(ProbeExchange *e) {
 }
 
 /* Without lingering a close would leave each TCP probe a minute in TIME_WAIT, until no ports are left. */
-static int open_socket(bool tcp) {
+static int open_socket(int family) {
+        bool tcp = family != AF_UNIX;
         const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
         _cleanup_close_ int fd = -1;
 
-        fd = socket(tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
         if (tcp && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0)
@@ -93,24 +94,32 @@ static int open_socket(bool tcp) {
         return TAKE_FD(fd);
 }
 
-int probe_exchange_connect_to_port(int fd, uint16_t port) {
-        const struct sockaddr_in address = {
+int probe_exchange_connect_to_port(int fd, const struct in6_addr *address, uint16_t port) {
+        const struct sockaddr_in v4 = {
                 .sin_family = AF_INET,
                 .sin_port = htons(port),
-                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                .sin_addr.s_addr = address->s6_addr32[3],
         };
+        const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = *address };
+        int r = IN6_IS_ADDR_V4MAPPED(address) ? connect(fd, (const struct sockaddr *) &v4, sizeof(v4))
+                                              : connect(fd, (const struct sockaddr *) &v6, sizeof(v6));
 
-        return connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
+        return r < 0 ? -errno : 0;
 }
 
 /* A port of the range from which the kernel takes the callers' own: where nobody listens on it, one of some ten
  * thousand calls is given just that port, and TCP connects it to itself. */
 static bool has_called_itself(const ProbeExchange *e) {
-        struct sockaddr_in ours = { 0 };
+        union {
+                struct sockaddr any;
+                struct sockaddr_in v4;
+                struct sockaddr_in6 v6;
+        } ours = { 0 };
         socklen_t n = sizeof(ours);
 
-        return is_tcp(e) && getsockname(e->fd, (struct sockaddr *) &ours, &n) == 0 &&
-               ntohs(ours.sin_port) == e->definition->port;
+        if (!is_tcp(e) || getsockname(e->fd, &ours.any, &n) < 0)
+                return false;
+        return ntohs(ours.any.sa_family == AF_INET6 ? ours.v6.sin6_port : ours.v4.sin_port) == e->definition->port;
 }
 
 static void become_connected(ProbeExchange *e) {
@@ -126,11 +135,19 @@ static int connect_to_path(int fd, const char *path) {
         return file < 0 ? file : unix_connect(fd, file);
 }
 
+static int family_of(const ProbeExchange *e) {
+        if (!is_tcp(e))
+                return AF_UNIX;
+        return e->reach->family ? e->reach->family(e->reach->userdata) : AF_INET;
+}
+
 static int connect_it(ProbeExchange *e) {
+        static const struct in6_addr usual = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
+
         if (e->reach->connect)
                 return e->reach->connect(e->fd, e->result, e->reach->userdata);
         if (is_tcp(e))
-                return probe_exchange_connect_to_port(e->fd, e->definition->port);
+                return probe_exchange_connect_to_port(e->fd, &usual, e->definition->port);
         return connect_to_path(e->fd, e->definition->socket);
 }
 
@@ -228,7 +245,7 @@ void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpRespons
         *result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
         http_response_init(e->response, d->type == PROBE_HTTP && strcmp(d->method, "HEAD") == 0, d->expect_body);
 
-        r = open_socket(is_tcp(e));
+        r = open_socket(family_of(e));
         if (r < 0) {
                 fail_with_errno(e, -r);
                 return;

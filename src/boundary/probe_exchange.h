@@ -4,6 +4,7 @@
 /* One question and answer of a probe: connect, send, read, judge. Never blocks and knows no event loop: the caller says
  * when to go on and when time is up. Only http_prober.c speaks to this. */
 
+#include <netinet/in.h>
 #include <stdint.h>
 
 #include "boundary/http_prober.h"
@@ -36,8 +37,9 @@ typedef struct ProbeExchange {
 int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
 void probe_exchange_done(ProbeExchange *e);
 
-/* What is done for a port where ProbeReach does not say otherwise. -EINPROGRESS: it is under way. */
-int probe_exchange_connect_to_port(int fd, uint16_t port);
+/* To an IPv4 address as ::ffff:a.b.c.d with a socket of AF_INET, to any other with one of AF_INET6. -EINPROGRESS: it is
+ * under way. */
+int probe_exchange_connect_to_port(int fd, const struct in6_addr *address, uint16_t port);
 
 /* Connects and goes as far as it can without waiting. `reach`, `parser` and `result` are borrowed until the end. */
 void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result);

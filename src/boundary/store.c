@@ -36,7 +36,8 @@ static const char *const query_sql[_QUERY_MAX] = {
         [QUERY_BEGIN] = "BEGIN IMMEDIATE",
         [QUERY_COMMIT] = "COMMIT",
         [QUERY_ROLLBACK] = "ROLLBACK",
-        [QUERY_LOAD] = "SELECT name, definition, wanted_up, actions_down, intention, asked_usec FROM service ORDER BY name",
+        [QUERY_LOAD] =
+                "SELECT name, definition, wanted_up, actions_down, intention, asked_usec FROM service ORDER BY name",
         [QUERY_PUT_DEFINITION] = "INSERT INTO service (name, definition, wanted_up) VALUES (?1, ?2, ?3)"
                                  " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
         [QUERY_REMOVE_SERVICE] = "DELETE FROM service WHERE name = ?1",

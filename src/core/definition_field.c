@@ -118,7 +118,7 @@ static const DefinitionField fields[] = {
         { "role", PROBE, FIELD_WORD, WORDS(probe_role_table), .standard = "liveness",
           .summary = "What its failure means: the service is dead, is not ready, or is worth a note" },
         { "socket", PROBE, FIELD_STRING, 1, INT32_MAX, .summary = "A declared socket, or an absolute path" },
-        { "port", PROBE, FIELD_INTEGER, 1, UINT16_MAX, .summary = "A TCP port on 127.0.0.1" },
+        { "port", PROBE, FIELD_INTEGER, 1, UINT16_MAX, .summary = "A TCP port on loopback" },
         { "path", PROBE, FIELD_STRING, 1, 2048, .standard = "/health", .summary = "What is asked for" },
         { "method", PROBE, FIELD_WORD, WORDS(method_table), .standard = "GET", .summary = "The request's method" },
         { "headers", PROBE, FIELD_MAP, .hidden = true, .summary = "More header lines" },

@@ -68,7 +68,7 @@ typedef struct ProbeDefinition {
         ProbeType type;
         ProbeRole role;
         char *socket;  /* absolute path; NULL where `port` is meant */
-        uint16_t port; /* TCP on 127.0.0.1; 0 where `socket` is meant */
+        uint16_t port; /* TCP on loopback; 0 where `socket` is meant */
         char *method, *path;
         HttpHeader *headers;
         size_t n_headers;

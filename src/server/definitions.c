@@ -218,7 +218,8 @@ static int write_change(const Batch *b, const ApplyChange *c) {
         if (c->outcome != APPLY_REMOVED)
                 r = store_put_definition(store, c->name, d->text, d->autostart);
         return r != 0 ? r
-                      : store_set_intention(store, c->name, intention_of(b->supervisor, c, d), old ? old->asked_usec : 0);
+                      : store_set_intention(store, c->name, intention_of(b->supervisor, c, d),
+                                            old ? old->asked_usec : 0);
 }
 
 static int batch_write(const Batch *b, const ApplyResult *result) {

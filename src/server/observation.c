@@ -109,8 +109,7 @@ bool observation_is_over(const Service *s) {
 }
 
 static bool is_up_and_to_restart(const Action *a) {
-        return a->task == TASK_RESTART && !a->task_issued &&
-               action_judge(a, clock_monotonic_usec()).phase == ACTION_UP;
+        return a->task == TASK_RESTART && !a->task_issued && action_judge(a, clock_monotonic_usec()).phase == ACTION_UP;
 }
 
 const Service *observation_restart_waits_for(const Service *s) {

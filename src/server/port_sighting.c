@@ -21,6 +21,7 @@ static bool is_foreign(Service *s, const PortOwner *owner) {
 static void take(PortSighting *seen, const PortListener *l, const PortOwner *owner, SocketState state) {
         seen->socket = l->socket;
         seen->backlog = l->backlog;
+        seen->loopback = l->loopback;
         seen->owner = *owner;
         seen->state = state == SOCKET_ALIVE && port_listener_is_full(l) ? SOCKET_NOT_ACCEPTING : state;
 }
@@ -29,12 +30,12 @@ static void take(PortSighting *seen, const PortListener *l, const PortOwner *own
  * service is among them, or it does not listen. */
 static void judge_elsewhere(PortOwners *owners, Service *s, const PortListener *l, size_t n, PortSighting *seen) {
         seen->state = SOCKET_MISSING;
-        for (size_t i = 0; i < n && seen->socket == 0; i++) {
+        for (size_t i = 0; i < n && IN6_IS_ADDR_UNSPECIFIED(&seen->loopback); i++) {
                 const PortOwner *owner = port_owners_ask(owners, &l[i]);
 
                 if (!owner)
                         seen->is_pending = true;
-                else if (is_ours(s, owner))
+                else if (is_ours(s, owner) && (seen->socket == 0 || !IN6_IS_ADDR_UNSPECIFIED(&l[i].loopback)))
                         take(seen, &l[i], owner, SOCKET_ALIVE);
         }
         if (seen->socket != 0)

@@ -12,6 +12,7 @@ typedef struct PortSighting {
         bool is_pending;   /* whose it is, is still looked for: `state` is no answer yet */
         uint32_t socket;   /* the listener that speaks for it; 0: none */
         uint32_t backlog;
+        struct in6_addr loopback; /* of that listener */
         PortOwner owner;
 } PortSighting;
 

@@ -85,11 +85,24 @@ size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port,
         return port_sighting_strangers(k->owners, k->table, service, port->definition->port, ret, n_max);
 }
 
+struct in6_addr ports_address(const ServicePort *port) {
+        static const struct in6_addr usual = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
+
+        return IN6_IS_ADDR_UNSPECIFIED(&port->loopback) ? usual : port->loopback;
+}
+
+int ports_probe_family(void *userdata) {
+        struct in6_addr address = ports_address(userdata);
+
+        return IN6_IS_ADDR_V4MAPPED(&address) ? AF_INET : AF_INET6;
+}
+
 int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
         const ServicePort *port = userdata;
+        struct in6_addr address = ports_address(port);
 
         if (port->state != SOCKET_FOREIGN)
-                return probe_exchange_connect_to_port(fd, port->definition->port);
+                return probe_exchange_connect_to_port(fd, &address, port->definition->port);
         refusal->outcome = PROBE_FAIL;
         refusal->nobody_there = true;
         (void) snprintf(refusal->error, sizeof refusal->error, "not asked: its port is held by PID %u (%s)",
@@ -134,6 +147,7 @@ static void remember_listener(ServicePort *port, const PortSighting *seen) {
         free(port->listener_unit);
         port->listener_unit = seen->socket != 0 ? strdup(seen->owner.unit) : NULL;
         port->listener = seen->socket;
+        port->loopback = seen->loopback;
         port->listener_pid = seen->owner.pid;
         port->listener_uid = seen->owner.uid;
         memcpy(port->listener_command, seen->owner.command, sizeof port->listener_command);

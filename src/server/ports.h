@@ -26,7 +26,11 @@ void ports_catch_up(Ports *k);
  * most n_max of their inodes, and returns how many. */
 size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port, uint32_t *ret, size_t n_max);
 
-/* ProbeReach.connect; userdata is the ServicePort: connects to it, but not to a stranger who was last seen there. */
+/* Where a client on this machine gets to who listens on it; 127.0.0.1 while nobody does. IPv4 as ::ffff:. */
+struct in6_addr ports_address(const ServicePort *port);
+/* ProbeReach.family and .connect; userdata is the ServicePort: connects to it, but not to a stranger who was last seen
+ * there. */
+int ports_probe_family(void *userdata);
 int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata);
 
 /* One of the service's processes came up or died: looks at the ports, and whose they are now. */

@@ -65,7 +65,7 @@ static bool is_starting(const ServiceProbe *p) {
         return clock_monotonic_usec() < owner_deadline_usec(p);
 }
 
-/* In a network of its own 127.0.0.1 is another one, and whoever answers on ours is not the service. */
+/* In a network of its own loopback is another one, and whoever answers on ours is not the service. */
 static bool is_out_of_reach(const ServiceProbe *p) {
         return p->definition->port > 0 && port_network_is_private(last_to_start(p));
 }

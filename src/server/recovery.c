@@ -75,8 +75,8 @@ static bool is_older_than_asked(const Action *a) {
 }
 
 /* What is wanted and not up is started: it was begun, or it was stopped by us in order to be started again. A oneshot
- * that has done its work since is done, and not to be done twice. What is up is restarted if that is still owed: systemd
- * may never have heard of it, and drops the call of a sender that is gone. */
+ * that has done its work since is done, and not to be done twice. What is up is restarted if that is still owed:
+ * systemd may never have heard of it, and drops the call of a sender that is gone. */
 static ActionTask task_owed(const Action *a) {
         bool is_down = a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED;
 

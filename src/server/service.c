@@ -47,9 +47,9 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
                 p->action = s->definition->ports[p->port].action;
         r = probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
         if (r >= 0 && p->socket >= 0)
-                probe_set_reach(p->probe, &(ProbeReach){ sockets_connect_probe, &s->sockets[p->socket] });
+                probe_set_reach(p->probe, &(ProbeReach){ sockets_connect_probe, NULL, &s->sockets[p->socket] });
         else if (r >= 0 && p->port >= 0)
-                probe_set_reach(p->probe, &(ProbeReach){ ports_connect_probe, &s->ports[p->port] });
+                probe_set_reach(p->probe, &(ProbeReach){ ports_connect_probe, ports_probe_family, &s->ports[p->port] });
         return r;
 }
 

@@ -4,6 +4,7 @@
 /* One supervised service in memory: its definition, the evidence of its parts, and what is under way. Evidence and
  * wishes are kept, a status is not: `shown` is only what was last published, to tell changes by. */
 
+#include <netinet/in.h>
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
@@ -95,6 +96,7 @@ typedef struct ServicePort {
         uint64_t doubt_until_usec;                  /* monotonic: until then it counts as before; 0: no doubt */
         uint64_t full_since_usec;                   /* monotonic; 0: its queue has room */
         uint32_t listener;                          /* the socket that speaks for it; 0: none */
+        struct in6_addr loopback;                   /* where that is asked, IPv4 as ::ffff:; "::": nowhere */
         uint32_t listener_pid;                      /* 0: not known */
         uint32_t listener_uid;                      /* of who made the socket */
         char *listener_unit;                        /* NULL: nobody listens, or it is not known */

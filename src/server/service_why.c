@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/service_why.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "server/evaluation.h"
+#include "server/ports.h"
 #include "server/service_evidence.h"
 #include "server/service_json.h"
 #include "server/sockets.h"
@@ -176,6 +178,20 @@ static void add_socket_command(struct json_object *commands, const ServiceSocket
                 add_once(commands, "ls -l %s", path ? path : k->definition->path);
 }
 
+static void say_port_address(const ServiceProbe *probe, char *ret, size_t n) {
+        char text[INET6_ADDRSTRLEN] = "::ffff:127.0.0.1";
+        struct in6_addr address;
+
+        if (probe->port >= 0) {
+                address = ports_address(&probe->service->ports[probe->port]);
+                (void) inet_ntop(AF_INET6, &address, text, sizeof text);
+        }
+        if (strncmp(text, "::ffff:", strlen("::ffff:")) == 0)
+                (void) snprintf(ret, n, "http://%s:%u", text + strlen("::ffff:"), probe->definition->port);
+        else
+                (void) snprintf(ret, n, "http://[%s]:%u", text, probe->definition->port);
+}
+
 /* What a person would type to ask what the probe asks. */
 static void add_probe_command(struct json_object *commands, const ServiceProbe *probe) {
         const ProbeDefinition *p = probe->definition;
@@ -189,7 +205,7 @@ static void add_probe_command(struct json_object *commands, const ServiceProbe *
         if (p->socket)
                 (void) snprintf(where, sizeof where, "--unix-socket %s http://localhost", path ? path : p->socket);
         else
-                (void) snprintf(where, sizeof where, "http://127.0.0.1:%u", p->port);
+                say_port_address(probe, where, sizeof where);
         if (p->body) /* which may be a secret, and this is for everyone: who may see it finds it in the definition */
                 add_once(commands, "curl -i -X %s --json \"$BODY\" %s%s", p->method, where, p->path);
         else

@@ -117,6 +117,29 @@ def test_a_stranger_on_the_port_is_named_and_keeps_it(box):
     box.hero("remove", "robbed")
 
 
+def test_a_probe_asks_the_service_where_it_listens(box):
+    """On 127.0.0.1 nobody would answer for most of these, or somebody else."""
+    addresses = ("127.0.0.1", "[::1]", "[::6]", "[::]", "127.0.0.2", "0.0.0.0")
+    box.apply(*(server(f"asked{n}", 8080 + n, address=address, probe={
+        "port": 8080 + n, "path": "/", "interval_ms": 100, "timeout_ms": 300}) for n, address in enumerate(addresses)))
+    for n, address in enumerate(addresses):
+        box.wait_state(f"asked{n}", "running", 10)
+        assert "asked" in box.journal(f"hero-asked{n}.service"), address
+    stranger(box, "neighbour", "127.0.0.9:8084")  # one that may have the same port
+    box.hero("restart", "asked4")
+    assert box.states()["asked4"] == "running"
+    # What a person is told to type gets an answer as well.
+    box.run(["kill", "-STOP", str(box.main_pid("hero-asked1.service"))])
+    box.wait_state("asked1", "failed", 20)
+    command = re.search(r"curl -i (\S+)", box.hero("why", "asked1", check=False).stdout)
+    assert command and command[1] == "http://[::1]:8081/", box.hero("why", "asked1", check=False).stdout
+    box.run(["kill", "-CONT", str(box.main_pid("hero-asked1.service"))])
+    box.wait_state("asked1", "running", 20)
+    assert box.journal("neighbour").count("asked") == 0
+    box.systemctl("stop", "neighbour")
+    box.hero("remove", *(f"asked{n}" for n in range(len(addresses))))
+
+
 def test_a_stranger_on_the_port_is_asked_nothing(box):
     """A probe may hold what is for the service alone. The sweep needs a moment to see him; then there is silence."""
     probe = {"name": "secret", "port": 8024, "path": "/", "method": "POST", "body": "secret", "interval_ms": 100}

@@ -559,10 +559,10 @@ TEST(who_reaches_the_socket_decides_where_and_may_be_called_again) {
         const ProbeDefinition d = definition_for("/nonexistent", 0);
         Guide g = { .path = path, .n_busy_left = 2 };
 
-        ASSERT_EQ(ask(&d, &(ProbeReach){ guide_connect, &g }).outcome, PROBE_PASS);
+        ASSERT_EQ(ask(&d, &(ProbeReach){ guide_connect, NULL, &g }).outcome, PROBE_PASS);
         ASSERT_EQ(g.n_calls, 3);
         g.path = in_folder(folder, "none");
-        ASSERT_STREQ(ask(&d, &(ProbeReach){ guide_connect, &g }).error, "no such socket");
+        ASSERT_STREQ(ask(&d, &(ProbeReach){ guide_connect, NULL, &g }).error, "no such socket");
 }
 
 TEST(a_connection_that_is_refused_to_the_probe_gets_no_byte) {
@@ -571,7 +571,7 @@ TEST(a_connection_that_is_refused_to_the_probe_gets_no_byte) {
         _cleanup_close_ int listener = listen_at(path, 8), accepted = -1;
         const ProbeDefinition d = definition_for(path, 0);
         Guide g = { .path = path, .refuses = true };
-        ProbeResult r = ask(&d, &(ProbeReach){ guide_connect, &g });
+        ProbeResult r = ask(&d, &(ProbeReach){ guide_connect, NULL, &g });
         char byte;
 
         ASSERT_EQ(r.outcome, PROBE_FAIL);

@@ -78,19 +78,28 @@ TEST(how_near_a_listener_is_follows_from_its_address) {
                 const char *address;
                 bool v6only;
                 PortReach reach;
+                const char *loopback;
         } cases[] = {
-                { "127.0.0.1", false, PORT_LOOPBACK_4 }, { "0.0.0.0", false, PORT_WILDCARD },
-                { "::", false, PORT_WILDCARD },          { "::", true, PORT_LOOPBACK_6 },
-                { "::1", false, PORT_LOOPBACK_6 },       { "::1", true, PORT_LOOPBACK_6 },
-                { "127.0.0.2", false, PORT_ELSEWHERE },  { "::ffff:127.0.0.1", false, PORT_LOOPBACK_4 },
+                { "127.0.0.1", false, PORT_LOOPBACK_4, "::ffff:127.0.0.1" },
+                { "0.0.0.0", false, PORT_WILDCARD, "::ffff:127.0.0.1" },
+                { "::", false, PORT_WILDCARD, "::ffff:127.0.0.1" },
+                { "::", true, PORT_LOOPBACK_6, "::1" },
+                { "::1", false, PORT_LOOPBACK_6, "::1" },
+                { "::1", true, PORT_LOOPBACK_6, "::1" },
+                { "127.0.0.2", false, PORT_ELSEWHERE, "::ffff:127.0.0.2" },
+                { "::ffff:127.0.0.1", false, PORT_LOOPBACK_4, "::ffff:127.0.0.1" },
+                { "::ffff:127.1.2.3", false, PORT_ELSEWHERE, "::ffff:127.1.2.3" },
         };
+        char loopback[INET6_ADDRSTRLEN];
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_close_ int fd = listen_on(cases[i].address, 0, cases[i].v6only, 5);
                 PortListener seen = seen_of(fd);
 
-                if (fd < 0 || seen.port == 0 || seen.reach != cases[i].reach)
-                        FAIL("%s is seen as %d", cases[i].address, (int) seen.reach);
+                (void) inet_ntop(AF_INET6, &seen.loopback, loopback, sizeof(loopback));
+                if (fd < 0 || seen.port == 0 || seen.reach != cases[i].reach ||
+                    strcmp(loopback, cases[i].loopback) != 0)
+                        FAIL("%s is seen as %d, %s", cases[i].address, (int) seen.reach, loopback);
         }
 }
 
@@ -115,6 +124,7 @@ TEST(another_network_is_read_from_its_files) {
                 ASSERT_EQ(n, 1);
                 ASSERT_EQ(found->socket, seen.socket);
                 ASSERT_EQ(found->reach, seen.reach);
+                ASSERT(IN6_ARE_ADDR_EQUAL(&found->loopback, &seen.loopback));
                 ASSERT_EQ(found->uid, seen.uid);
                 ASSERT_EQ(found->backlog, 0);
                 ASSERT(!port_listener_is_full(found));
