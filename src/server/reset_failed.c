@@ -106,7 +106,7 @@ static void judge_asked(ResetRun *run, ResetRow *row, Service *s) {
         }
         row->restarting = true;
         supervisor_metrics(s->supervisor)->n_restarts[RESTART_BY_RESET]++;
-        service_tasks_restart_some(s, actions);
+        service_tasks_reset(s, actions);
 }
 
 static void judge_restarted(ResetRun *run, ResetRow *row, const Service *s) {

@@ -25,6 +25,11 @@ static bool is_down(const Action *a) {
         return a->facts.active == UNIT_INACTIVE || a->facts.active == UNIT_FAILED;
 }
 
+/* The tail of a death: nobody has asked for it. */
+static bool is_dying(const Action *a) {
+        return a->facts.active == UNIT_DEACTIVATING && a->facts.job_id == 0;
+}
+
 static void set_task(Action *a, ActionTask task, bool by_operator) {
         systemd_client_forget(supervisor_systemd(a->service->supervisor), a);
         eviction_drop(a);
@@ -92,26 +97,30 @@ void service_tasks_stop(Service *s) {
         begin(s, OPERATION_STOP, INTENTION_STOP, 0);
 }
 
-void service_tasks_restart_some(Service *s, uint32_t actions) {
+void service_tasks_restart(Service *s) {
         healing_forgive_service(s);
-        for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (actions & (UINT32_C(1) << i)) {
-                        s->actions[i].wanted = true;
-                        set_task(&s->actions[i], TASK_RESTART, true);
-                }
-        /* Which of them were meant the store does not know: some alone are not owed. */
-        begin(s, OPERATION_RESTART, INTENTION_RESTART, actions == UINT32_MAX ? clock_monotonic_usec() : 0);
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                s->actions[i].wanted = true;
+                set_task(&s->actions[i], TASK_RESTART, true);
+        }
+        begin(s, OPERATION_RESTART, INTENTION_RESTART, clock_monotonic_usec());
 }
 
-void service_tasks_heal(Service *s, uint32_t actions) {
+/* Which of them were meant the store does not know: they are not owed. */
+static void heal(Service *s, uint32_t actions, bool by_operator) {
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (actions & (UINT32_C(1) << i) && s->actions[i].wanted)
-                        set_task(&s->actions[i], TASK_HEAL, false);
+                        set_task(&s->actions[i], TASK_HEAL, by_operator);
         begin(s, OPERATION_RESTART, INTENTION_RESTART, 0);
 }
 
-void service_tasks_restart(Service *s) {
-        service_tasks_restart_some(s, UINT32_MAX);
+void service_tasks_heal(Service *s, uint32_t actions) {
+        heal(s, actions, false);
+}
+
+void service_tasks_reset(Service *s, uint32_t actions) {
+        healing_forgive_service(s);
+        heal(s, actions, true);
 }
 
 static void on_task_done(void *userdata, int r, const char *job_result, const char *text) {
@@ -151,7 +160,7 @@ static void issue_start(Action *a) {
         if (a->by_operator && unit_facts_ever_started(&a->facts))
                 r = systemd_client_reset_failed(systemd, a->unit, NULL, NULL);
         if (r >= 0 && a->task == TASK_HEAL) {
-                r = systemd_client_heal(systemd, a->unit, !is_down(a), timeout_usec, on_task_done, a);
+                r = systemd_client_heal(systemd, a->unit, !is_down(a) && !is_dying(a), timeout_usec, on_task_done, a);
         } else if (r >= 0 && a->task == TASK_START) {
                 sockets_clean(a->service, (int) (a - a->service->actions));
                 r = systemd_client_start(systemd, a->unit, timeout_usec, on_task_done, a);

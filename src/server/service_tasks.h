@@ -11,11 +11,11 @@
 void service_tasks_start(Service *s, bool by_operator);
 void service_tasks_stop(Service *s);
 void service_tasks_restart(Service *s);
-/* Restarts only these, a bit for each action: what is broken. */
-void service_tasks_restart_some(Service *s, uint32_t actions);
-/* Restarts these of hero_proc's own accord: never one that an operator took down, not even one whose stop systemd has
- * heard of and we have not, and never past systemd's start limit. */
+/* Restarts these, a bit for each action, of hero_proc's own accord: never one that an operator took down, not even one
+ * whose stop systemd has heard of and we have not, and never past systemd's start limit. */
 void service_tasks_heal(Service *s, uint32_t actions);
+/* The same at a person's word, so that the start limit begins anew: what is broken, and not what is stopped. */
+void service_tasks_reset(Service *s, uint32_t actions);
 
 /* Tells systemd what is due now: starts whose dependencies are met, stops at once. Ends the operation when all is done.
  */

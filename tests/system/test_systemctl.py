@@ -9,7 +9,7 @@ import tempfile
 from typing import Any, Callable
 
 from box import SERVER_UNIT, Box
-from house import forget_signals, lives, probe, signals_seen, sleeper, stop_all, units, web_action, web_service
+from house import forget_signals, lives, probe, set_fault, signals_seen, sleeper, stop_all, units, web_action, web_service
 
 WITHIN_SECONDS = 10.0
 
@@ -72,14 +72,33 @@ def test_a_restart_by_systemctl_is_followed_and_never_says_failed_or_stopped(box
     assert wanted(box, "single") == "up"
 
 
+def hold_back_stops_of(box: Box, unit: str) -> None:
+    """systemd stops a unit after those that come after it: asked to stop this one and ours, it keeps ours for a second."""
+    box.run(["systemd-run", "-q", "--unit=holder", f"-pAfter={unit}", "-pExecStop=sleep 1", "sleep", "infinity"])
+
+
+def test_a_reset_failed_takes_no_stop_back_that_systemd_has_in_its_queue(box):
+    unit = "hero-ill.service"
+    box.apply({**web_service(box, "ill"), "on_unhealthy": "report"})
+    box.wait_state("ill", "running", WITHIN_SECONDS)
+    set_fault(box, "ill", "/api/files close")
+    box.wait_state("ill", "failed", WITHIN_SECONDS)
+    hold_back_stops_of(box, unit)
+    stop = box.spawn(["systemctl", "stop", "holder", unit])
+    box.wait_for(lambda: box.unit_property(unit, "Job") not in ("", "0"), 5, "its stop waits")
+    box.hero("reset-failed", check=False)
+    assert stop.wait(10) == 0, "a stop that another job took the place of ends badly"
+    box.wait_state("ill", "stopped", WITHIN_SECONDS)
+    assert pids(box, unit) == [] and wanted(box, "ill") == "down"
+    box.hero("remove", "ill")
+
+
 def test_a_stop_that_met_the_death_of_its_process_is_a_stop(box):
     """With a stop in its queue systemd tries no more, and leaves the unit "failed" as if nobody had asked for anything."""
     unit = "hero-doomed.service"
     box.apply(sleeper("doomed"))
     box.wait_state("doomed", "running", WITHIN_SECONDS)
-    # systemd stops a unit after those that come after it: the stop of ours stands in the queue until this one is down.
-    box.run(["systemd-run", "-q", "--unit=holder", f"-pAfter={unit}", "-pTimeoutStopSec=20", "-pRestart=no",
-             "sh", "-c", "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"])
+    hold_back_stops_of(box, unit)
     box.systemctl("stop", "--no-block", "holder", unit)
     box.wait_for(lambda: box.unit_property(unit, "Job") not in ("", "0"), 5, "its stop waits")
     box.systemctl("kill", "-s", "KILL", unit)
