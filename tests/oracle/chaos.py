@@ -29,7 +29,7 @@ from service_chaos import MOVES_WITHIN_SECONDS, ServiceChaos  # noqa: E402
 from truth import read_pids  # noqa: E402
 from world_chaos import STORE, WorldChaos  # noqa: E402
 
-CLIENTS = 10
+CLIENTS = 12
 SETTLED_WITHIN_SECONDS = 60.0
 WARM_UP_SECONDS = 3.0
 
@@ -181,10 +181,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--services", type=int, default=20)
-    parser.add_argument("--service-rate", type=float, default=2.0, help="steps a second on services")
+    parser.add_argument("--services", type=int, default=24)
+    parser.add_argument("--service-rate", type=float, default=2.5, help="steps a second on services")
     parser.add_argument("--world-rate", type=float, default=0.15, help="steps a second on the world around them")
-    parser.add_argument("--kill-rate", type=float, default=0.6, help="kills of the server a second")
+    parser.add_argument("--kill-rate", type=float, default=0.9, help="kills of the server a second")
     parser.add_argument("--world", default="", help="only these kinds of them, with commas between")
     parser.add_argument("--slack", type=float, default=1.0, help="seconds on top of each bound")
     parser.add_argument("--fixture", required=True, help="herodemo_server")

@@ -56,7 +56,7 @@ class Planner:
         self._world = [(w, k) for w, k in WORLD_STEPS if world_kinds is None or k in world_kinds]
 
     def steps(self) -> list[Step]:
-        kills = self._draw(self._rates[2], lambda at: Step(at, "kill_server", "", {"seconds": 0}))
+        kills = self._draw(self._rates[2], self._kill_step)
         steps = [*self._draw(self._rates[0], self._service_step), *self._draw(self._rates[1], self._world_step),
                  *(kill for kill in kills if kill.at % (STORM_SECONDS + CALM_SECONDS) < STORM_SECONDS)]
         return sorted(steps, key=lambda step: step.at)
@@ -69,6 +69,12 @@ class Planner:
                 break
             steps.append(make(at))
         return steps
+
+    def _kill_step(self, at: float) -> Step:
+        """Some of those that come after it are killed too, at any point of their way to the first answer."""
+        n_more = self._random.choice([0, 0, 0, 1, 1, 2])
+        return Step(at, "kill_server", "", {"seconds": 0, "again": [round(self._random.uniform(0, 0.12), 3)
+                                                                      for _ in range(n_more)]})
 
     def _pick(self, table: list[tuple[int, str]]) -> str:
         return self._random.choices([kind for _, kind in table], [weight for weight, _ in table])[0]

@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from dbus_wire import Closed, Connection
@@ -105,6 +106,14 @@ def run(*words: str, timeout: float = 60.0) -> int:
 def server_pid() -> int:
     pids = read_pids(SERVER_CGROUP)
     return pids[0] if pids else 0
+
+
+def is_server(pid: int) -> bool:
+    """Not PID 1's child, on its way to become it."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "hero_proc_serve\n"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def send_signal(pid: int, number: int) -> bool:

@@ -88,6 +88,7 @@ class Oracle:
         self.overruled: set[str] = set()
         self.told: set[str] = set()
         self.n_restarts: Counter[str] = Counter()
+        self.all_is_told = False
         loop.every(0.1, self._judge_waiting)
         loop.every(1.0, self._look_for_harm)
 
@@ -175,7 +176,7 @@ class Oracle:
 
     def _take_rows(self, rows: list[Row]) -> None:
         for row in rows:
-            if row.service not in self.judges:
+            if row.service not in self.judges or self.all_is_told:
                 continue
             self.n_rows[row.source] += 1
             self.n_states[row.state] += 1
@@ -214,7 +215,7 @@ class Oracle:
     def _judge(self, row: Row) -> None:
         verdict = self.judges[row.service].judge(row)
         self.n_verdicts[verdict.kind] += 1
-        if verdict.kind in ("apart", "unseen"):
+        if verdict.kind == "apart":
             self.why_apart[f"{row.state}: {verdict.why}"] += 1
         elif verdict.kind in ("lie", "stuck"):
             self._find("lie" if verdict.kind == "lie" else "stuck", self._explain(row, verdict), row.service)
@@ -337,11 +338,8 @@ class Oracle:
     # -- the end --
 
     def finish(self) -> dict[str, Any]:
-        for row in self.waiting:
-            self.n_verdicts["not judged, at the end"] += 1
-            del row
         return {
-            "rows": sum(self.n_verdicts.values()),
+            "rows": sum(n for verdict, n in self.n_verdicts.items() if verdict != "unseen"),
             "rows_by_face": dict(self.n_rows), "rows_by_state": dict(self.n_states), "verdicts": dict(self.n_verdicts),
             "apart": dict(self.why_apart),
             "apart_seconds": {what: {"n": len(times), "total": sum(times), "max": max(times)}
@@ -367,6 +365,7 @@ def main() -> int:
         got = os.read(0, 1 << 16)
         if not got:  # all has been told: judge what is left, and end
             loop.unwatch(sys.stdin)
+            oracle.all_is_told = True
             loop.after(JUDGED_AFTER_SECONDS + 1, lambda: setattr(loop, "stopping", True))
             return
         unread.extend(got)

@@ -14,8 +14,8 @@ from dbus_wire import Closed, Connection
 from event_loop import Loop
 from judge import Row
 
-LIST_EVERY_SECONDS = 0.05
-STATUS_EVERY_SECONDS = 0.5
+LIST_EVERY_SECONDS = 0.03
+STATUS_EVERY_SECONDS = 0.3
 COMMAND_EVERY_SECONDS = 2.0
 DEFINITION_EVERY_SECONDS = 0.1
 LATE_SECONDS = 30.0  # an answer that has not come by then is given up

@@ -9,9 +9,9 @@ import struct
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
-from clients import Client, Teller, run, send_signal, server_pid
+from clients import Client, Teller, is_server, run, send_signal, server_pid
 from house_plan import STATE
 from truth import read_pids
 
@@ -53,21 +53,36 @@ class WorldChaos:
         client.close()
         return time.monotonic() - start
 
-    def kill_server(self, seconds: float) -> None:
-        pid = server_pid()
+    def kill_server(self, seconds: float, again: Iterable[float] = ()) -> None:
+        """`again`: so long after the next one came to be, it dies as well, whether it has answered yet or not."""
+        n_before = self._n_disturbances
+        pid = self._kill()
+        for age in again:
+            pid = self._kill(after=pid, age=age) if pid else 0
+        took = self.await_server()
+        if pid and not again and not self._is_disturbed and self._n_disturbances == n_before:
+            self.back_after.append(took)
+
+    def _kill(self, after: int = 0, age: float = 0.0) -> int:
+        """The PID that was killed: of the server after the one with that PID, `age` seconds old; 0 where there is none."""
+        pid, deadline = server_pid(), time.monotonic() + 2.0
+        while (pid == after or not is_server(pid)) and time.monotonic() < deadline:
+            time.sleep(0.002)
+            pid = server_pid()
+        if pid == after or not is_server(pid):
+            return 0
+        time.sleep(age)
         since, until = self._disk_trouble
         if time.monotonic() < until:  # what was wished since then stood in the memory of the one that dies
             self.teller.tell("weaken", since=since)
-        if not pid or not send_signal(pid, signal.SIGKILL):
-            return
+        if not send_signal(pid, signal.SIGKILL):
+            return 0
         if time.monotonic() < until:
             self.teller.tell("weaken", since=since)
         self.n_kills += 1
-        self.teller.tell("fault", kind="server: kill -9", service="", at=time.monotonic())
-        n_before = self._n_disturbances
-        took = self.await_server()
-        if not self._is_disturbed and self._n_disturbances == n_before:
-            self.back_after.append(took)
+        self.teller.tell("fault", kind="server: kill -9" + (" before it answered" if after else ""), service="",
+                         at=time.monotonic())
+        return pid
 
     def restart_server(self, seconds: float) -> None:
         self.teller.tell("fault", kind="server: restarted", service="", at=time.monotonic())
@@ -174,8 +189,8 @@ class WorldChaos:
 
         def exhaust() -> None:
             try:
-                if Path(f"/proc/{pid}/comm").read_text(encoding="ascii") != "hero_proc_serve\n":
-                    return  # PID 1's child, on its way to become it
+                if not is_server(pid):
+                    return
                 n = len(os.listdir(f"/proc/{pid}/fd"))
                 run("prlimit", f"--pid={pid}", f"--nofile={n}:16384")
                 self._stopping.wait(seconds)

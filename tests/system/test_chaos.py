@@ -9,15 +9,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "oracle"))
 
-from campaign import harm_of, run_in  # noqa: E402  pylint: disable=wrong-import-position
+from campaign import run_in  # noqa: E402  pylint: disable=wrong-import-position
+from ledger import harm_of, line_of, sum_of  # noqa: E402  pylint: disable=wrong-import-position
 
-SECONDS = 15
+SECONDS = 12
 SLACK = "3"  # the machine may be slow and busy; the exact bounds are the campaign's
 
 
 def chaos(box, seed: int, *options: str) -> None:
     report = run_in(box, seed, SECONDS, "--services", "16", "--slack", SLACK, *options)
     assert not any(harm_of(report).values()), "\n\n".join([str(report["findings"]), *report["shown"]])
+    line = line_of(report)
+    assert sum_of([line, line])["rows"] == 2 * report["rows"] == 2 * sum(
+        n for verdict, n in report["verdicts"].items() if verdict != "unseen"), report["verdicts"]
     assert report["rows"] > 1000 and report["verdicts"].get("true", 0) > 500, report["verdicts"]
 
 
