@@ -49,12 +49,13 @@ def machine() -> str:
 
 
 def version() -> str:
-    """Of what is tested: a report that lies in the tree changes nothing of it."""
+    """Of what is tested: the commit that last changed it."""
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(REPOSITORY), *words], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, check=False).stdout.strip()
-    described = git("describe", "--always", "--tags") or "unknown"
-    return described + ("+changes" if git("status", "--porcelain", "--", "src", "units", "tests", "Makefile") else "")
+    commit = git("log", "-1", "--format=%h", "--", "src", "units")
+    described = git("describe", "--always", "--tags", commit) or "unknown"
+    return described + ("+changes" if git("status", "--porcelain", "--", "src", "units", "tests/oracle") else "")
 
 
 def install() -> Path:

@@ -271,8 +271,7 @@ class ServiceChaos:
 
     def systemctl_stop(self, shape: ServiceShape, action: str, seconds: float) -> None:
         processes = [a for a in shape.actions if not a.oneshot]
-        wish = {"wanted": "down"} if len(processes) == len(shape.actions) else {}  # a oneshot that is done stays wanted
-        self._systemctl(shape, "stop", [a.unit for a in processes or shape.actions], is_restart=True, **wish)
+        self._systemctl(shape, "stop", [a.unit for a in processes or shape.actions], wanted="down", is_restart=True)
         self._pause_for(seconds)
         self.systemctl_start(shape, action, 0)
 
