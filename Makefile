@@ -227,6 +227,10 @@ format:  ## let clang-format lay out all sources
 check-matrix: all tests  ## system tests on Debian 12 and 13, dbus-daemon and dbus-broker (as root)
 	tools/check_matrix
 
+.PHONY: check-bare
+check-bare:  ## from bare Debian 12 and 13 by apt to an nginx and a gunicorn that break and heal (as root)
+	tools/check_bare
+
 .PHONY: board-shots
 board-shots: all tests  ## pictures of the status board in docs/ (as root)
 	HERO_SHOTS=$(CURDIR)/docs tests/system/run.py -k test_gateway_board
