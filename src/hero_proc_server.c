@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "boundary/bus_connection.h"
+#include "boundary/watchdog.h"
 #include "core/restart_limiter.h"
 #include "server/adoption.h"
 #include "server/bus_api.h"
@@ -23,6 +24,7 @@
 
 typedef struct Server {
         sd_event *event;
+        Watchdog *watchdog;
         Supervisor *supervisor;
         BusApi *api;
         BusConnection *connection;
@@ -44,6 +46,7 @@ static void server_done(Server *s) {
         bus_connection_free(s->connection);
         bus_api_free(s->api);
         supervisor_free(s->supervisor);
+        watchdog_free(s->watchdog);
         sd_event_unref(s->event);
 }
 
@@ -165,7 +168,7 @@ static int run(const SupervisorOptions *options) {
         if (r >= 0)
                 r = add_signals(s.event);
         if (r >= 0)
-                r = sd_event_set_watchdog(s.event, 1);
+                r = watchdog_new(s.event, &s.watchdog);
         if (r >= 0)
                 r = supervisor_new(s.event, options, &s.supervisor, &message);
         if (r != 0 && r != 1) {

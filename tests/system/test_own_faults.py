@@ -8,6 +8,7 @@ import json
 from box import SERVER_UNIT
 from herodemo import probe, reasons, service, set_faults, socket_path, status
 
+WATCHDOG_SECONDS = 2
 STOPPED_SECONDS = 4  # of a server that promises to look five times a second
 
 
@@ -77,6 +78,37 @@ def test_without_a_descriptor_left_what_was_known_ages_and_nobody_is_called_fail
     assert by_name == {"well": ["running"], "turns": ["degraded", "failed"], "broken": ["running"]}, seen
     assert box.main_pid(SERVER_UNIT) == server
     box.hero("remove", "well", "turns", "broken")
+
+
+def last_fed_usec(box) -> int:
+    """When systemd was last told that the server lives."""
+    return int(box.unit_property(SERVER_UNIT, "WatchdogTimestampMonotonic"))
+
+
+def test_without_a_descriptor_left_the_server_says_that_it_lives_and_answers(box):
+    """It would be ended for it, and the next one would have no more descriptors than this one."""
+    drop_in = f"/run/systemd/system/{SERVER_UNIT}.d/watchdog.conf"
+    box.run(["mkdir", "-p", drop_in.rpartition("/")[0]])
+    box.write_file(drop_in, f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}\n")
+    box.systemctl("daemon-reload")
+    box.apply(service(box, "asked", probe=probe()))
+    box.restart_server()
+    box.wait_state("asked", "running", 10)
+    server = box.main_pid(SERVER_UNIT)
+    box.systemctl("service-watchdogs", "yes")
+    try:
+        box.run(limit_descriptors(box, 3))
+        limited_usec = last_fed_usec(box)
+        box.wait_for(lambda: last_fed_usec(box) > limited_usec + 2e6 * WATCHDOG_SECONDS, 5 * WATCHDOG_SECONDS,
+                     "it is fed for longer than it is patient")
+        assert box.main_pid(SERVER_UNIT) == server
+        assert [row["name"] for row in box.hero_json("list")] == ["asked"]
+    finally:
+        box.systemctl("service-watchdogs", "no")
+        box.run(["rm", drop_in])
+        box.systemctl("daemon-reload")
+        box.restart_server()
+    box.hero("remove", "asked")
 
 
 def test_a_question_that_cannot_be_asked_is_answered_with_that(box):
