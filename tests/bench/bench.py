@@ -28,38 +28,38 @@ import report  # noqa: E402
 import slopes  # noqa: E402
 import starting  # noqa: E402
 import web_services  # noqa: E402
-from box import REPOSITORY, Box  # noqa: E402
+from box import REPOSITORY, Box, BoxError  # noqa: E402
 from figures import Figures  # noqa: E402
-from house import stop_all  # noqa: E402
 from run import Installation, stop_on_signal  # noqa: E402
 
 WEB_PARTS = ("probe", "memory", "restart", "list")  # these share a house
-FIGURES = {"probe": ("cpu_probe", "cpu", "rate", "late"), "memory": starting.READ, "restart": ("restart", "restart_broken"),
+FIGURES = {"probe": ("cpu_probe", "cpu", "rate", "late"), "memory": ("rss_anon", "rss", "pss", "fds"), "restart": ("restart", "restart_broken"),
            "list": ("list",)}
+FORGET_TIMEOUT = 240.0
 PARTS = ("start", *WEB_PARTS, "detection", "slope")
 
 
 class Sizes:
-    """How much is measured. In full it takes some 15 minutes, quick 3, long an hour."""
+    """How much is measured. In full it takes some 15 minutes, quick 4; long adds some 15."""
 
-    def __init__(self, quick: bool, long: bool):
+    def __init__(self, quick: bool, long: bool, sizes: list[int] | None):
         self.quick = quick
-        self.sizes_started = [10, 100] if quick else [10, 100, 1000, 3000]
-        self.sizes_probed = [10, 50] if quick else [10, 100, 1000]
+        self.sizes_started = sizes or ([10, 100] if quick else [10, 100, 1000, 3000])
+        self.sizes_probed = sizes or ([10, 50] if quick else [10, 100, 1000])
         self.repetitions_restarted = 1 if quick else 5
         self.lists = 5 if quick else 31
         self.detections = {"death": 2, "vanished": 2, "dead": 2, "hung": 1} if quick else (
-            {"death": 30, "vanished": 30, "dead": 12, "hung": 8})
+            {"death": 20, "vanished": 20, "dead": 10, "hung": 8})
         self.events = 10 if quick else 100
         self.never_seconds = 8.0 if quick else 15.0
         self.slope_probes = 5_000 if quick else 1_000_000 if long else 100_000
         self.slope_restarts = 100 if quick else 10_000 if long else 1_000
 
     def repetitions_started(self, n: int) -> int:
-        return 2 if self.quick else 1 if n > 1000 else 5
+        return 2 if self.quick else 1 if n > 1000 else 3 if n == 1000 else 5
 
     def repetitions_probed(self, n: int) -> int:
-        return 1 if self.quick else 3 if n >= 1000 else 2
+        return 3 if n >= 1000 and not self.quick else 1
 
     def seconds_probed(self, n: int) -> float:
         return 5 if self.quick else 20 if n >= 1000 else 10
@@ -84,7 +84,7 @@ class Bench:
         return self.box.agent.call(_inside, folders, name, arguments, timeout=timeout)
 
     def forget_all(self) -> None:
-        stop_all(self.box)
+        self.inside("forget_all", FORGET_TIMEOUT, timeout=FORGET_TIMEOUT + 60)
 
     @staticmethod
     def say(text: str) -> None:
@@ -102,20 +102,30 @@ def _inside(folders: list[str], name: str, arguments: list[Any]) -> Any:
     return getattr(home, name)(*arguments)
 
 
+def measure_in(box: Box, bench: Bench, name: str, wants: set[str]) -> None:
+    try:
+        {"start": starting.measure, "detection": detecting.measure, "slope": slopes.measure}.get(
+            name, lambda bench: web_services.measure(bench, wants))(bench)
+    except AssertionError:
+        log = box.build / "test-logs" / f"bench.{name}.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(box.journal())
+        print(f"     the journal: {log.relative_to(REPOSITORY)}", flush=True)
+        raise
+
+
 def run_part(name: str, wants: set[str], installation: Installation, options: argparse.Namespace, folder: Path) -> bool:
     """Measures it in a sandbox of its own and saves what was found. What fails leaves nothing."""
     began = time.monotonic()
-    sizes = Sizes(options.quick, options.long)
+    sizes = Sizes(options.quick, options.long, options.sizes)
     figures = Figures(name, {**machine.describe(options.seed), "never_seconds": sizes.never_seconds})
     print(f"== {name}: {' '.join(sorted(wants))}", flush=True)
     try:
         with Box(root=options.root, layers=[installation.folder], build=options.build) as box:
             elsewhere = machine.Elsewhere(box.name)
-            bench = Bench(box, figures, sizes, options.seed)
-            {"start": starting.measure, "detection": detecting.measure, "slope": slopes.measure}.get(
-                name, lambda bench: web_services.measure(bench, wants))(bench)
+            measure_in(box, Bench(box, figures, sizes, options.seed), name, wants)
             figures.machine["elsewhere_cores"] = elsewhere.cores()
-    except AssertionError as error:
+    except (AssertionError, BoxError, OSError) as error:
         print(f"FAIL {name}: {error}", flush=True)
         return False
     figures.machine["seconds"] = time.monotonic() - began
@@ -140,6 +150,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small and short, to see that all works: into build/bench/quick")
     parser.add_argument("--long", action="store_true", help="slopes over a million probes and 10,000 restarts")
     parser.add_argument("--seed", type=int, default=None, help="of what is chosen at random")
+    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of services, instead of those that belong to it")
     parser.add_argument("--report", action="store_true", help="measure nothing, write the report of what lies there")
     parser.add_argument("--root", help="boot this Debian tree instead of the host's own")
     parser.add_argument("--build", default=os.environ.get("BUILD", "build"), help="the Makefile's BUILD")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import struct
 import subprocess
 import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from agent import CGROUPS, RawBus, http_request, processes_in_cgroup, seconds_until
+from agent import CGROUPS, RawBus, call_bus, http_request, processes_in_cgroup, seconds_until
 
 SERVICE = "/opt/bench/announced_service"
 PIPE = "/run/bench/started"  # announced_service.c writes a byte into it
@@ -63,12 +64,29 @@ def pids_of(name: str, prefix: str = "") -> list[int]:
             if Path(f"/proc/{pid}/comm").read_text().startswith(prefix)]
 
 
+def forget_all(timeout: float) -> None:
+    """Makes hero_proc forget every service, and returns when systemd has, too."""
+    call_bus("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "ApplyDefinitions", "ast", 0, 8,
+             timeout=timeout)
+    wait(lambda: not units_like("hero-*"), timeout, "no unit is left", 0.2)
+
+
+def units_like(pattern: str) -> list[str]:
+    shown = subprocess.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern], capture_output=True,
+                           text=True, check=True)
+    return shown.stdout.splitlines()
+
+
 # What programs use
 
 def cpu_seconds(pids: Sequence[int]) -> float:
     """Processor time of programs whose threads stay: in nanoseconds, unlike what `ps` shows."""
     return sum(int(path.read_text().split()[0]) for pid in pids
                for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
+def cpu_of_each(pids: dict[str, int]) -> dict[str, float]:
+    return {who: cpu_seconds([pid]) for who, pid in pids.items()}
 
 
 def memory_of(pids: Sequence[int]) -> dict[str, int]:
@@ -115,7 +133,7 @@ def await_rows(n: int, state: str, timeout: float) -> None:
 
 # Starting
 
-def timed_start(name: str, command: Sequence[str], stays: bool, n: int, timeout: float) -> dict[str, float]:
+def timed_start(name: str, command: Sequence[str], stays: bool, n: int, timeout: float) -> float:
     """Runs what starts n announced services, and returns how long it took until the last of them said that it was there."""
     if not os.path.exists(PIPE):
         os.mkfifo(PIPE)
@@ -130,17 +148,15 @@ def timed_start(name: str, command: Sequence[str], stays: bool, n: int, timeout:
             # pylint: disable-next=consider-using-with
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         last = _await_bytes(pipe, n, began + timeout)
-        result = {"up": last - began}
         if not stays and process.wait(timeout) != 0:
             raise RuntimeError(f"{command}: exit status {process.returncode}")
-        return result
+        return last - began
     finally:
         os.close(held)
         os.close(pipe)
 
 
 def _await_bytes(pipe: int, n: int, deadline: float) -> float:
-    import select  # pylint: disable=import-outside-toplevel
     seen = 0
     while seen < n:
         if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:

@@ -12,14 +12,14 @@ from inside import wait
 
 
 def watch_probes(pid: int, paths: Sequence[str], n: int) -> list[list[float]]:
-    """A sample each second, until so many requests have come in."""
+    """Samples, until so many requests have come in."""
     def requests() -> int:
         return sum(int(http_request(path, "/count")[1].split("\n")[2].split()[2]) for path in paths)
 
     began, seen = requests(), []
     while not seen or seen[-1][0] < n:
         before = seen[-1][0] if seen else -1
-        time.sleep(1)
+        time.sleep(0.25)
         used = footprint(pid)
         seen.append([requests() - began, used["rss"], used["fds"]])
         if seen[-1][0] <= before + len(paths):

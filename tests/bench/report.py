@@ -105,7 +105,9 @@ def section_start(known: dict[str, Figures], folder: Path) -> str:
         "pipelined calls to systemd, 64 jobs at a time, which is what the bus bears. hero_proc: `hero_proc apply` of one file "
         "each, to a server that runs. supervisord and s6-svscan start with the services, and make no cgroup, no unit and no "
         "journal stream for any of them.\n",
-        by_size(f, "start", 1.0), picture(folder, "start", plot.lines("Start of many services", "s", curves(f, "start")),
+        by_size(f, "start", 1.0),
+        "Processor time of that, in seconds, until nothing is left to do; it depends less than the time on what else the machine "
+        "does. Not in it are the short-lived: the floor's program, `hero_proc apply`, and the services themselves.\n", by_size(f, "start_cpu", 1.0, sorted(f.whos("start_cpu")), with_p99=False), picture(folder, "start", plot.lines("Start of many services", "s", curves(f, "start")),
                                          "seconds to start, over the number of services")])
 
 
@@ -147,8 +149,8 @@ def section_memory(known: dict[str, Figures], folder: Path) -> str:
     f = memory_of(known)
     text = ["## Memory\n",
             "MiB of the supervisor without its services: hero_proc_server and monit with a probe a second for each, "
-            "supervisord, and s6-svscan with all s6-supervise. Not counted for hero_proc is what systemd keeps of each unit, "
-            "as it does of all units. Pss counts once what processes share.\n"]
+            "supervisord, and s6-svscan with all s6-supervise. What systemd keeps of hero_proc's "
+            "units is a row of its own: it would keep that of any unit. Pss counts once what processes share.\n"]
     for figure, name in (("rss_anon", "RssAnon"), ("rss", "RSS"), ("pss", "Pss")):
         text += [f"{name}:\n", by_size(f, figure, 1 / KIB_PER_MIB, with_p99=False)]
     text += ["File descriptors:\n", by_size(f, "fds", 1.0, with_p99=False)]

@@ -136,7 +136,7 @@ def measure_restarts(bench: Bench, names: list[str]) -> None:
         if i % 2:
             chosen = bench.random.sample(names, min(max(n // 100, 1) * len(BREAKINGS), n))
             broken = {name: BREAKINGS[j % len(BREAKINGS)] for j, name in enumerate(chosen)}
-        seen = bench.inside("restart_server", broken, n, 60.0, timeout=80)
+        seen = bench.inside("restart_server", broken, n, 120.0, timeout=160)
         truth = bench.inside("truth_of", names, timeout=120)
         untrue = {name: state for name, state in truth.items() if (state != "running") != (name in broken)}
         assert not untrue, f"the house is not what it should be: {untrue}"
@@ -144,7 +144,7 @@ def measure_restarts(bench: Bench, names: list[str]) -> None:
         bench.figures.add("restart_broken" if broken else "restart", "hero_proc", n, seen["seconds"])
         bench.say(f"all {n} rows right {seen['seconds']:.3f} s after the server was stopped, {len(broken)} broken meanwhile")
         bench.inside("repair", broken)
-        bench.inside("await_rows", n, "running", 60.0, timeout=70)
+        bench.inside("await_rows", n, "running", 120.0, timeout=130)
 
 
 def measure_lists(bench: Bench, names: list[str]) -> None:
