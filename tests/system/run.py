@@ -125,12 +125,13 @@ class Runner:
         try:
             for thread in threads:
                 thread.join()
-        finally:
-            # After Ctrl-C: with its box gone, what a thread waits for fails.
+        except BaseException:
+            # Ctrl-C: with its box gone, what a thread waits for fails.
             self._stopping = True
             self._stop_boxes()
             for thread in threads:
                 thread.join()
+            raise
 
     def _stop_boxes(self) -> None:
         with self._lock:
