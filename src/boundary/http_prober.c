@@ -8,22 +8,30 @@
 
 #include "base/clock.h"
 #include "boundary/probe_exchange.h"
+#include "boundary/waiters.h"
 
 enum {
         READS_A_TURN = 8, /* then the loop serves others; what is left wakes it again */
         /* At the deadline all that waits in the socket is read before judging: more than an answer may have. */
         READS_AT_DEADLINE = 256,
+        /* Begun one after the other before the first of them is asked for its answer, which mostly is there then; more
+         * would have the first answer wait, and its latency with it. */
+        BEGUN_TOGETHER = 8,
 };
 
 #define KNOCK_AGAIN_USEC (25 * USEC_PER_MSEC)
 /* By then most have answered; who has not, hangs or is slow, and waiting for him costs no time of ours. */
 #define FRESH_USEC (20 * USEC_PER_MSEC)
-#define TIMER_ACCURACY_USEC USEC_PER_MSEC
+/* A probe may begin so much later, in hundredths of the time that it was set ahead: those that are due at about the
+ * same time wake the server together. */
+#define TICK_MAX_USEC (8 * USEC_PER_MSEC)
+#define TICK_MIN_USEC (1 * USEC_PER_MSEC)
 
 typedef enum ProbeStage {
         PROBE_IDLE,
-        PROBE_SCHEDULED, /* its timer waits for due_usec */
+        PROBE_SCHEDULED, /* waits for due_usec */
         PROBE_QUEUED,
+        PROBE_BEGUN, /* has asked, and is to look for the answer when the others that began with it have asked */
         PROBE_RUNNING,
 } ProbeStage;
 
@@ -39,34 +47,38 @@ struct Probe {
         void *userdata;
         ProbeStage stage;
         TAILQ_ENTRY(Probe) next;
-        ProbeReach reach;            /* no connect: by the definition's path or port */
-        bool is_fresh;               /* counted as such */
-        sd_event_source *io, *timer; /* one each for all rounds: off while idle */
+        ProbeReach reach; /* no connect: by the definition's path or port */
+        bool is_fresh;    /* counted as such */
+        Waiter waiter;
         uint64_t due_usec, start_usec, deadline_usec;
         Desk *desk; /* while running */
         ProbeExchange exchange;
 };
 
 struct Prober {
-        unsigned n_refs; /* the owner and each probe */
-        sd_event *event;
-        /* Starts what is queued: done() is thus never called from within probe_start(). A timer that is always due, and
-         * no defer source: sd-event puts a defer source that is enabled anew before all that was ready meanwhile, and a
-         * done() that starts its probe again would have the loop for itself. */
-        sd_event_source *pump;
+        unsigned n_refs;  /* the owner and each probe */
+        Waiters *waiters; /* whose turn starts what is queued: done() is thus never called from within probe_start() */
         ProberLimits limits;
         unsigned n_fresh, n_in_flight, n_queued;
         Desk *desks, **free_desks; /* one for each probe in flight; the first max - n_in_flight are free */
-        TAILQ_HEAD(, Probe) queue;
+        TAILQ_HEAD(, Probe) queue, begun;
 };
+
+static Probe *probe_of(Waiter *w) {
+        return (Probe *) (void *) ((char *) w - offsetof(Probe, waiter));
+}
 
 static bool has_room(const Prober *b) {
         return b->n_fresh < b->limits.max_fresh && b->n_in_flight < b->limits.max_in_flight;
 }
 
+static bool can_begin(const Prober *b) {
+        return !TAILQ_EMPTY(&b->queue) && has_room(b);
+}
+
 static void pump_when_needed(Prober *b) {
-        if (!TAILQ_EMPTY(&b->queue) && has_room(b))
-                (void) sd_event_source_set_enabled(b->pump, SD_EVENT_ONESHOT);
+        if (can_begin(b))
+                waiters_ask_for_turn(b->waiters);
 }
 
 static Desk *take_desk(Prober *b) {
@@ -99,17 +111,19 @@ static void enqueue(Probe *p) {
 
 /* Back to idle, whatever it was doing. */
 static void probe_stop(Probe *p) {
+        if (p->stage == PROBE_BEGUN)
+                TAILQ_REMOVE(&p->prober->begun, p, next);
         if (p->stage == PROBE_QUEUED) {
                 take_from_queue(p);
-        } else if (p->stage == PROBE_RUNNING) {
+        } else if (p->stage == PROBE_BEGUN || p->stage == PROBE_RUNNING) {
                 return_desk(p->prober, p->desk);
                 make_room(p);
         }
         p->stage = PROBE_IDLE;
 
-        (void) sd_event_source_set_enabled(p->io, SD_EVENT_OFF);
-        (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        waiters_await_no_time(p->prober->waiters, &p->waiter);
         probe_exchange_end(&p->exchange);
+        waiters_socket_is_closed(p->prober->waiters, &p->waiter);
         pump_when_needed(p->prober);
 }
 
@@ -125,59 +139,41 @@ static void probe_report(Probe *p) {
         p->done(p, &result, p->userdata);
 }
 
-static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata);
-
 static int watch_socket(Probe *p) {
         uint32_t events = probe_exchange_events(&p->exchange);
-        int r;
 
-        if (events == 0)
-                return sd_event_source_set_enabled(p->io, SD_EVENT_OFF);
-        if (!p->io)
-                return sd_event_add_io(p->prober->event, &p->io, p->exchange.fd, events, on_io, p);
-        r = sd_event_source_set_io_fd(p->io, p->exchange.fd);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_io_events(p->io, events);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(p->io, SD_EVENT_ON);
+        return events == 0 ? 0 : waiters_await_socket(p->prober->waiters, &p->waiter, p->exchange.fd, events);
 }
 
 /* For the deadline, or before it to knock again or make room. */
-static int arm_timer(Probe *p) {
+static void watch_clock(Probe *p) {
         uint64_t at_usec = p->deadline_usec, knock_usec = usec_add(clock_monotonic_usec(), KNOCK_AGAIN_USEC),
                  room_usec = usec_add(p->start_usec, FRESH_USEC);
-        int r;
 
         if (p->exchange.state == EXCHANGE_KNOCKING && knock_usec < at_usec)
                 at_usec = knock_usec;
         if (p->is_fresh && room_usec < at_usec)
                 at_usec = room_usec;
-        r = sd_event_source_set_time(p->timer, at_usec);
-        return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+        waiters_await_time(p->prober->waiters, &p->waiter, at_usec);
 }
 
-/* After each step: reports, or sets up the waiting for the next one. `r`: how the caller's own part of that went. */
-static void report_or_wait(Probe *p, int r) {
+/* After each step: reports, or sets up the waiting for the next one. */
+static void report_or_wait(Probe *p) {
         if (p->exchange.state != EXCHANGE_DONE) {
-                if (r >= 0)
-                        r = watch_socket(p);
-                if (r >= 0)
+                if (watch_socket(p) >= 0) {
+                        watch_clock(p);
                         return;
+                }
                 probe_exchange_abandon(&p->exchange, "the event loop takes no more");
         }
         probe_report(p);
 }
 
-/* The timer is not touched: setting it anew would take back that it has elapsed, and an answer that never stops coming
- * could put off its own deadline for ever. */
-static int on_io(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32_t revents, void *userdata) {
-        Probe *p = userdata;
+static void on_socket(Waiter *waiter, _unused_ void *userdata) {
+        Probe *p = probe_of(waiter);
 
         probe_exchange_go_on(&p->exchange, READS_A_TURN);
-        report_or_wait(p, 0);
-        return 0;
+        report_or_wait(p);
 }
 
 /* The deadline passed. If it is we who were late, an answer that waits in the socket still counts, and its absence says
@@ -195,13 +191,13 @@ static void give_up(Probe *p) {
                 probe_exchange_give_up(&p->exchange);
 }
 
-static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
-        Probe *p = userdata;
+static void on_time(Waiter *waiter, _unused_ void *userdata) {
+        Probe *p = probe_of(waiter);
         uint64_t now_usec = clock_monotonic_usec();
 
         if (p->stage == PROBE_SCHEDULED) {
                 enqueue(p);
-                return 0;
+                return;
         }
         if (now_usec >= usec_add(p->start_usec, FRESH_USEC))
                 make_room(p);
@@ -209,41 +205,51 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
                 probe_exchange_go_on(&p->exchange, READS_A_TURN);
         else
                 give_up(p);
-        report_or_wait(p, arm_timer(p));
-        return 0;
+        report_or_wait(p);
 }
 
-static void probe_begin(Probe *p) {
-        const ProbeDefinition *d = p->exchange.definition;
+static void begin_first(Prober *b) {
+        Probe *p = TAILQ_FIRST(&b->queue);
 
-        p->desk = take_desk(p->prober);
-        p->prober->n_fresh++;
+        take_from_queue(p);
+        p->desk = take_desk(b);
+        b->n_fresh++;
         p->is_fresh = true;
-        p->stage = PROBE_RUNNING;
+        p->stage = PROBE_BEGUN;
+        TAILQ_INSERT_TAIL(&b->begun, p, next);
         p->start_usec = clock_monotonic_usec();
-        p->deadline_usec = usec_add(p->start_usec, d->timeout_usec);
+        p->deadline_usec = usec_add(p->start_usec, p->exchange.definition->timeout_usec);
         probe_exchange_begin(&p->exchange, &p->reach, &p->desk->parser, &p->desk->result);
-        report_or_wait(p, arm_timer(p));
+}
+
+static void look_for_answers(Prober *b) {
+        Probe *p;
+
+        while ((p = TAILQ_FIRST(&b->begun))) {
+                TAILQ_REMOVE(&b->begun, p, next);
+                p->stage = PROBE_RUNNING;
+                if (p->exchange.state == EXCHANGE_TALKING)
+                        probe_exchange_go_on(&p->exchange, 1);
+                report_or_wait(p);
+        }
 }
 
 /* Not more than so many a turn: a done() that starts a probe anew which fails at once must not keep the loop for
  * itself. */
-static int on_pump(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *userdata) {
+static void on_turn(void *userdata) {
         Prober *b = userdata;
 
         b->n_refs++;
-        for (unsigned i = 0; i < b->limits.max_fresh && has_room(b); i++) {
-                Probe *p = TAILQ_FIRST(&b->queue);
-
-                if (!p)
-                        break;
-                take_from_queue(p);
-                probe_begin(p);
+        for (unsigned i = 0; i < b->limits.max_fresh && can_begin(b);) {
+                for (unsigned n = 0; n < BEGUN_TOGETHER && i < b->limits.max_fresh && can_begin(b); n++, i++)
+                        begin_first(b);
+                look_for_answers(b);
         }
         pump_when_needed(b);
         (void) prober_free(b);
-        return 0;
 }
+
+static const WaitersCallbacks waiters_callbacks = { on_socket, on_time, on_turn };
 
 int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
         _cleanup_(prober_freep) Prober *b = NULL;
@@ -256,9 +262,9 @@ int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
         if (!b)
                 return -ENOMEM;
         b->n_refs = 1;
-        b->event = event;
         b->limits = *limits;
         TAILQ_INIT(&b->queue);
+        TAILQ_INIT(&b->begun);
         b->desks = calloc(max_in_flight, sizeof(*b->desks));
         b->free_desks = calloc(max_in_flight, sizeof(Desk *));
         if (!b->desks || !b->free_desks)
@@ -266,10 +272,7 @@ int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
         for (unsigned i = 0; i < max_in_flight; i++)
                 b->free_desks[i] = &b->desks[i];
 
-        r = sd_event_add_time(event, &b->pump, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_pump, b);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(b->pump, SD_EVENT_OFF);
+        r = waiters_new(event, &waiters_callbacks, b, &b->waiters);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -279,7 +282,7 @@ int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
 Prober *prober_free(Prober *b) {
         if (!b || --b->n_refs > 0)
                 return NULL;
-        (void) sd_event_source_disable_unref(b->pump);
+        waiters_free(b->waiters);
         free(b->free_desks);
         free(b->desks);
         free(b);
@@ -287,27 +290,24 @@ Prober *prober_free(Prober *b) {
 }
 
 int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t done, void *userdata, Probe **ret) {
-        _cleanup_(probe_freep) Probe *p = NULL;
+        _cleanup_free_ Probe *p = NULL;
         int r;
 
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
+        r = waiters_join(prober->waiters, &p->waiter);
+        if (r < 0)
+                return r;
+        r = probe_exchange_init(&p->exchange, definition);
+        if (r < 0) {
+                waiters_leave(prober->waiters, &p->waiter);
+                return r;
+        }
         p->prober = prober;
         prober->n_refs++;
         p->done = done;
         p->userdata = userdata;
-        p->exchange.fd = -1;
-
-        r = probe_exchange_init(&p->exchange, definition);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time(prober->event, &p->timer, CLOCK_MONOTONIC, USEC_NEVER, TIMER_ACCURACY_USEC, on_timer, p);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
         *ret = TAKE_PTR(p);
         return 0;
 }
@@ -316,8 +316,7 @@ Probe *probe_free(Probe *p) {
         if (!p)
                 return NULL;
         probe_stop(p);
-        (void) sd_event_source_disable_unref(p->io);
-        (void) sd_event_source_disable_unref(p->timer);
+        waiters_leave(p->prober->waiters, &p->waiter);
         (void) prober_free(p->prober);
         probe_exchange_done(&p->exchange);
         free(p);
@@ -332,20 +331,28 @@ int probe_start(Probe *p) {
         if (probe_in_flight(p))
                 return -EALREADY;
         p->due_usec = clock_monotonic_usec();
-        (void) sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        waiters_await_no_time(p->prober->waiters, &p->waiter);
         enqueue(p);
         return 0;
 }
 
-int probe_start_at(Probe *p, uint64_t due_usec) {
-        int r;
+static uint64_t next_tick_usec(uint64_t due_usec) {
+        uint64_t now_usec = clock_monotonic_usec(), tick_usec = TICK_MAX_USEC;
 
+        if (due_usec <= now_usec || due_usec == USEC_NEVER)
+                return due_usec;
+        while (tick_usec > TICK_MIN_USEC && due_usec - now_usec < 100 * tick_usec)
+                tick_usec /= 2;
+        return usec_add(due_usec, tick_usec - 1) / tick_usec * tick_usec;
+}
+
+int probe_start_at(Probe *p, uint64_t due_usec) {
         if (probe_in_flight(p))
                 return -EALREADY;
         p->due_usec = due_usec;
         p->stage = PROBE_SCHEDULED;
-        r = sd_event_source_set_time(p->timer, due_usec);
-        return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+        waiters_await_time(p->prober->waiters, &p->waiter, next_tick_usec(due_usec));
+        return 0;
 }
 
 void probe_cancel(Probe *p) {
@@ -353,7 +360,7 @@ void probe_cancel(Probe *p) {
 }
 
 bool probe_in_flight(const Probe *p) {
-        return p->stage == PROBE_QUEUED || p->stage == PROBE_RUNNING;
+        return p->stage == PROBE_QUEUED || p->stage == PROBE_BEGUN || p->stage == PROBE_RUNNING;
 }
 
 uint64_t probe_next_start_usec(const Probe *p) {

@@ -253,7 +253,7 @@ void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpRespons
         e->fd = r;
         step_connect(e);
         if (e->state == EXCHANGE_TALKING)
-                probe_exchange_go_on(e, 1);
+                probe_exchange_go_on(e, 0);
 }
 
 uint32_t probe_exchange_events(const ProbeExchange *e) {

@@ -41,7 +41,8 @@ void probe_exchange_done(ProbeExchange *e);
  * under way. */
 int probe_exchange_connect_to_port(int fd, const struct in6_addr *address, uint16_t port);
 
-/* Connects and goes as far as it can without waiting. `reach`, `parser` and `result` are borrowed until the end. */
+/* Connects and sends what goes, and does not look for an answer yet. `reach`, `parser` and `result` are borrowed until
+ * the end. */
 void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result);
 /* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */
 void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads);
