@@ -8,6 +8,7 @@ Exit code 0 only where no row lied, nothing was orphaned or restarted without a 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
@@ -65,23 +66,28 @@ def install() -> Path:
     return folder
 
 
-def keep(line: dict[str, Any], report: Path) -> None:
-    """In the ledger beside the report, which is made anew from all of it."""
+def alter(report: Path, change: Callable[[list[dict[str, Any]]], bool]) -> bool:
+    """Alters the ledger beside the report, which is made anew from all of it. Several campaigns may end at once."""
     ledger = report.with_suffix(".jsonl")
-    lines = [*read(ledger), line]
-    write(ledger, lines)
-    report.write_text(ledger_text(lines, ledger.name), encoding="utf-8")
+    with open(ledger, "a", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lines = read(ledger)
+        if not change(lines):
+            return False
+        write(ledger, lines)
+        report.write_text(ledger_text(lines, ledger.name), encoding="utf-8")
+    return True
+
+
+def keep(line: dict[str, Any], report: Path) -> None:
+    alter(report, lambda lines: lines.append(line) is None)
 
 
 def explain_in(report: Path, seed: int, text: str) -> int:
-    ledger = report.with_suffix(".jsonl")
-    lines = read(ledger)
-    if not explain(lines, seed, text):
-        print(f"no campaign of seed {seed} in {ledger} found anything", file=sys.stderr)
-        return 1
-    write(ledger, lines)
-    report.write_text(ledger_text(lines, ledger.name), encoding="utf-8")
-    return 0
+    if alter(report, lambda lines: explain(lines, seed, text)):
+        return 0
+    print(f"no campaign of seed {seed} found anything", file=sys.stderr)
+    return 1
 
 
 def campaign(options: argparse.Namespace, rest: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
