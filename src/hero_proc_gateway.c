@@ -6,15 +6,14 @@
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "boundary/daemon_loop.h"
 #include "gateway/gateway.h"
 
 enum {
@@ -35,33 +34,12 @@ static int help(void) {
         return 0;
 }
 
-static int add_signals(sd_event *event) {
-        static const int signals[] = { SIGTERM, SIGINT };
-        sigset_t mask;
-
-        (void) sigemptyset(&mask);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                (void) sigaddset(&mask, signals[i]);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return -errno;
-        (void) signal(SIGPIPE, SIG_IGN);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
-                int r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* ends the loop with 0 */
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int run(const GatewayOptions *options) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(gateway_freep) Gateway *gateway = NULL;
         const char *message = NULL;
-        int r = sd_event_new(&event);
+        int r = daemon_loop_new(&event);
 
-        if (r >= 0)
-                r = add_signals(event);
         if (r >= 0)
                 r = sd_event_set_watchdog(event, 1);
         if (r >= 0)
@@ -70,11 +48,7 @@ static int run(const GatewayOptions *options) {
                 log_error("cannot start: %s", message ? message : strerror(-r));
                 return message ? EX_CONFIG : EXIT_FAILURE; /* trying again would not help */
         }
-        r = sd_event_loop(event);
-        if (r < 0)
-                log_error("the event loop failed: %s", strerror(-r));
-        (void) sd_notify(0, "STOPPING=1");
-        return r < 0 ? EXIT_FAILURE : r;
+        return daemon_loop_run(event);
 }
 
 int main(int argc, char **argv) {
@@ -125,9 +99,7 @@ int main(int argc, char **argv) {
                 log_error("this parses what anybody sends, and must not run as root: see hero_proc-gateway.service");
                 return EXIT_FAILURE;
         }
-        /* As in the server: large answers come and go, and their memory with them. */
-        (void) mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-        (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+        daemon_loop_return_memory();
         (void) mallopt(M_ARENA_MAX, 1);
         return run(&(GatewayOptions){ .is_user = is_user, .allowed_hosts = allowed_hosts });
 }

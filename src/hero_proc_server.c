@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +14,12 @@
 
 #include "base/log.h"
 #include "boundary/bus_connection.h"
+#include "boundary/daemon_loop.h"
 #include "boundary/watchdog.h"
 #include "core/restart_limiter.h"
 #include "server/adoption.h"
 #include "server/bus_api.h"
+#include "server/server_paths.h"
 #include "server/supervisor.h"
 
 typedef struct Server {
@@ -29,18 +29,6 @@ typedef struct Server {
         BusApi *api;
         BusConnection *connection;
 } Server;
-
-typedef struct Paths {
-        char *socket_dir, *exec_dir, *alert_dir, *store_path;
-        const char *shim;
-} Paths;
-
-static void paths_done(Paths *p) {
-        free(p->socket_dir);
-        free(p->exec_dir);
-        free(p->alert_dir);
-        free(p->store_path);
-}
 
 static void server_done(Server *s) {
         bus_connection_free(s->connection);
@@ -67,43 +55,6 @@ static int help(void) {
                "  -h, --help         this text\n"
                "  --version          the version\n");
         return 0;
-}
-
-static const char *environment(const char *name) {
-        const char *value = getenv(name);
-
-        return value && *value ? value : NULL;
-}
-
-static int user_paths(Paths *p, const char *socket_dir, const char *state_dir) {
-        const char *runtime = environment("XDG_RUNTIME_DIR"), *state = environment("XDG_STATE_HOME"),
-                   *home = environment("HOME");
-
-        if (!runtime || (!state && !home && !state_dir)) {
-                log_error("--user needs $XDG_RUNTIME_DIR, and $XDG_STATE_HOME or $HOME");
-                return -EINVAL;
-        }
-        if (socket_dir ? asprintf(&p->socket_dir, "%s", socket_dir) < 0
-                       : asprintf(&p->socket_dir, "%s/hero", runtime) < 0)
-                return -ENOMEM;
-        if (asprintf(&p->exec_dir, "%s/hero_proc/exec", runtime) < 0 ||
-            asprintf(&p->alert_dir, "%s/hero_proc/alert", runtime) < 0)
-                return -ENOMEM;
-        if (state_dir)
-                return asprintf(&p->store_path, "%s/hero_proc.db", state_dir) < 0 ? -ENOMEM : 0;
-        return asprintf(&p->store_path, "%s%s/hero_proc/hero_proc.db", state ? state : home,
-                        state ? "" : "/.local/state") < 0
-                       ? -ENOMEM
-                       : 0;
-}
-
-static int system_paths(Paths *p, const char *socket_dir, const char *state_dir) {
-        p->socket_dir = strdup(socket_dir ? socket_dir : "/run/hero");
-        p->exec_dir = strdup("/run/hero_proc/exec");
-        p->alert_dir = strdup("/run/hero_proc/alert");
-        if (asprintf(&p->store_path, "%s/hero_proc.db", state_dir ? state_dir : "/var/lib/hero_proc") < 0)
-                p->store_path = NULL;
-        return p->socket_dir && p->exec_dir && p->alert_dir && p->store_path ? 0 : -ENOMEM;
 }
 
 static void on_name_claimed(bool ours, void *userdata) {
@@ -141,32 +92,11 @@ static void on_bus_failed(int error, void *userdata) {
                 log_error("cannot connect to the bus, will go on trying: %s", strerror(-error));
 }
 
-static int add_signals(sd_event *event) {
-        static const int signals[] = { SIGTERM, SIGINT };
-        sigset_t mask;
-
-        (void) sigemptyset(&mask);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                (void) sigaddset(&mask, signals[i]);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return -errno;
-        (void) signal(SIGPIPE, SIG_IGN);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
-                int r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* ends the loop with 0 */
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int run(const SupervisorOptions *options) {
         _cleanup_(server_done) Server s = { 0 };
         _cleanup_free_ char *message = NULL;
-        int r = sd_event_new(&s.event);
+        int r = daemon_loop_new(&s.event);
 
-        if (r >= 0)
-                r = add_signals(s.event);
         if (r >= 0)
                 r = watchdog_new(s.event, &s.watchdog);
         if (r >= 0)
@@ -179,12 +109,11 @@ static int run(const SupervisorOptions *options) {
         r = bus_api_new(s.supervisor, &s.api);
         if (r >= 0)
                 r = bus_connection_new(s.event, options->is_user, on_bus, on_bus_failed, &s, &s.connection);
-        if (r >= 0)
-                r = sd_event_loop(s.event);
-        if (r < 0)
-                log_error("the event loop failed: %s", strerror(-r));
-        (void) sd_notify(0, "STOPPING=1");
-        return r < 0 ? EXIT_FAILURE : r;
+        if (r < 0) {
+                log_error("cannot start: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return daemon_loop_run(s.event);
 }
 
 static int parse_restart_limit(const char *text, int *ret) {
@@ -212,8 +141,8 @@ int main(int argc, char **argv) {
                 { "version", no_argument, NULL, OPT_VERSION },
                 { NULL, 0, NULL, 0 },
         };
-        _cleanup_(paths_done) Paths paths = { .shim = HERO_PROC_BINDIR "/hero_proc_notify" };
-        const char *socket_dir = environment("HERO_SOCKET_DIR"), *state_dir = NULL;
+        _cleanup_(server_paths_done) ServerPaths paths = { 0 };
+        const char *socket_dir = NULL, *state_dir = NULL;
         bool is_user = false;
         int c, restart_limit = LIMITER_SHARE;
 
@@ -248,13 +177,10 @@ int main(int argc, char **argv) {
                 log_error("%s: no arguments are taken, see --help", argv[optind]);
                 return 2;
         }
-        /* Large answers and definitions come and go: their memory goes back to the kernel, and not on a list for later.
-         */
-        (void) mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-        (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+        daemon_loop_return_memory();
         /* Folders for services have to be open to their users; the store makes its own private. */
         (void) umask(0022);
-        if ((is_user ? user_paths : system_paths)(&paths, socket_dir, state_dir) < 0)
+        if (server_paths_find(&paths, is_user, socket_dir, state_dir) < 0)
                 return EXIT_FAILURE;
         return run(&(SupervisorOptions){
                 .is_user = is_user,
@@ -263,6 +189,6 @@ int main(int argc, char **argv) {
                 .exec_dir = paths.exec_dir,
                 .alert_dir = paths.alert_dir,
                 .store_path = paths.store_path,
-                .shim = paths.shim,
+                .shim = HERO_PROC_BINDIR "/hero_proc_notify",
         });
 }
