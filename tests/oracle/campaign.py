@@ -93,7 +93,7 @@ def explain_in(report: Path, seed: int, text: str) -> int:
 def campaign(options: argparse.Namespace, rest: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The report, and the line that is kept of it."""
     where: dict[str, Any] = {"began": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "machine": machine(),
-                             "version": version()}
+                             "version": version(), "options": " ".join(rest)}
     layer, load = install(), os.getloadavg()[0]
     try:
         with Box(layers=[layer], root=options.root) as box:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger import is_unclean, since_last_finding, sum_of
 
+EARLY_KILL = "server: kill -9 before it answered"
 FIGURES = [("lies", "lie"), ("rows that go on saying nothing without a reason", "stuck"), ("orphans", "orphan"),
            ("unexpected restarts", "unexpected restart"), ("lost acknowledged changes", "lost change"),
            ("deaths of the server by itself", "server died"), ("services that did not start", "did not start"),
@@ -37,6 +38,7 @@ def _by_name(counts: dict[str, int]) -> list[list[str]]:
 def _figures(sums: list[dict[str, Any]]) -> list[list[str]]:
     rows = [["minutes", *(f"{s['seconds'] / 60:.1f}" for s in sums)], ["rows compared", *(f"{s['rows']:,}" for s in sums)],
             ["kills of the server", *(f"{s['kills']:,}" for s in sums)],
+            ["of them before it had answered", *(f"{s['faults'].get(EARLY_KILL, 0):,}" for s in sums)],
             ["faults", *(f"{sum(s['faults'].values()):,}" for s in sums)]]
     return rows + [[words, *(f"{s['harm'].get(kind, 0):,}" for s in sums)] for words, kind in FIGURES]
 
@@ -75,11 +77,11 @@ def sum_text(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def _campaigns(lines: list[dict[str, Any]]) -> list[str]:
-    rows = [[line["began"], line["seed"], f"{line['seconds'] / 60:g}", line["services"], line["version"],
-             " → ".join(f"{load:.1f}" for load in line["load"]), f"{line['kills']:,}", f"{sum(line['faults'].values()):,}",
-             f"{line['rows']:,}", *(line["harm"][kind] for _, kind in FIGURES)] for line in lines]
-    heads = ["began (UTC)", "seed", "minutes", "services", "version", "load", "kills", "faults", "rows", "lies", "stuck",
-             "orphans", "unexpected restarts", "lost changes", "deaths", "not started", "not recovered"]
+    rows = [[line["began"], line["seed"], f"{line['seconds'] / 60:g}", line.get("options", ""), line["services"],
+             line["version"], " → ".join(f"{load:.1f}" for load in line["load"]), f"{line['kills']:,}",
+             f"{sum(line['faults'].values()):,}", f"{line['rows']:,}", *(line["harm"][kind] for _, kind in FIGURES)] for line in lines]
+    heads = ["began (UTC)", "seed", "minutes", "options", "services", "version", "load", "kills", "faults", "rows", "lies",
+             "stuck", "orphans", "unexpected restarts", "lost changes", "deaths", "not started", "not recovered"]
     return table(heads, rows)
 
 
