@@ -15,7 +15,7 @@ enum {
 #define TIMER_ACCURACY_USEC USEC_PER_MSEC
 
 struct Waiters {
-        unsigned n_refs; /* the owner, and each callback of the loop that is running */
+        unsigned n_refs;                   /* the owner, and each callback of the loop that is running */
         const WaitersCallbacks *callbacks; /* NULL: the owner has freed it */
         void *userdata;
         Agenda agenda;
@@ -69,7 +69,7 @@ static int on_timer(_unused_ sd_event_source *s, _unused_ uint64_t usec, void *u
                 agenda_unset(&w->agenda, &waiter->time);
                 w->callbacks->on_time(waiter, w->userdata);
         }
-        if (w->callbacks)
+        if (w->callbacks && w->callbacks->on_turn)
                 w->callbacks->on_turn(w->userdata);
         w->armed_usec = USEC_NEVER;
         if (w->callbacks)

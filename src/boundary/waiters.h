@@ -22,7 +22,7 @@ typedef struct Waiter {
 typedef struct WaitersCallbacks {
         void (*on_socket)(Waiter *waiter, void *userdata);
         void (*on_time)(Waiter *waiter, void *userdata); /* it awaits no time any more */
-        void (*on_turn)(void *userdata);                 /* after all whose time had come */
+        void (*on_turn)(void *userdata);                 /* after all whose time had come; may be NULL */
 } WaitersCallbacks;
 
 /* `callbacks` is borrowed. A callback may free anything, the Waiters too. -ENOMEM and what the kernel and sd-event

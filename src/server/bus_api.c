@@ -99,9 +99,10 @@ static int get_metrics(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 static int dump(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const BusContext *c = userdata;
+        _cleanup_free_ char *text = service_json_dump(c->supervisor);
 
         (void) error;
-        return reply_json(m, service_json_dump(c->supervisor));
+        return text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
 }
 
 /* Definitions stand in it whole, with the environment that services are given. */

@@ -17,15 +17,15 @@ enum {
         ASKERS_OF_ONE_MAX = 64,
 };
 
-typedef struct Waiter {
-        STAILQ_ENTRY(Waiter) entry;
+typedef struct BusWaiter {
+        STAILQ_ENTRY(BusWaiter) entry;
         sd_bus_message *call;
         Service *service;
         WaitFor what;
-} Waiter;
+} BusWaiter;
 
 struct BusWaiters {
-        STAILQ_HEAD(, Waiter) list;
+        STAILQ_HEAD(, BusWaiter) list;
         size_t n;
 };
 
@@ -39,8 +39,8 @@ int bus_waiters_new(BusWaiters **ret) {
         return 0;
 }
 
-static void waiter_drop(BusWaiters *w, Waiter *waiter) {
-        STAILQ_REMOVE(&w->list, waiter, Waiter, entry);
+static void waiter_drop(BusWaiters *w, BusWaiter *waiter) {
+        STAILQ_REMOVE(&w->list, waiter, BusWaiter, entry);
         w->n--;
         sd_bus_message_unref(waiter->call);
         free(waiter);
@@ -60,7 +60,7 @@ BusWaiters *bus_waiters_free(BusWaiters *w) {
 }
 
 static bool has_room_to_ask(const BusWaiters *w, const char *sender) {
-        const Waiter *waiter;
+        const BusWaiter *waiter;
         size_t n = 0, n_own = 0;
 
         STAILQ_FOREACH(waiter, &w->list, entry) {
@@ -81,7 +81,7 @@ int bus_waiters_check_room(const BusWaiters *w, sd_bus_message *call, WaitFor wh
 }
 
 int bus_waiters_add(BusWaiters *w, sd_bus_message *call, Service *s, WaitFor what) {
-        Waiter *waiter;
+        BusWaiter *waiter;
         int r = bus_waiters_check_room(w, call, what);
 
         if (r < 0)
@@ -89,13 +89,13 @@ int bus_waiters_add(BusWaiters *w, sd_bus_message *call, Service *s, WaitFor wha
         waiter = malloc(sizeof *waiter);
         if (!waiter)
                 return -ENOMEM;
-        *waiter = (Waiter){ .call = sd_bus_message_ref(call), .service = s, .what = what };
+        *waiter = (BusWaiter){ .call = sd_bus_message_ref(call), .service = s, .what = what };
         STAILQ_INSERT_TAIL(&w->list, waiter, entry);
         w->n++;
         return 0;
 }
 
-static bool is_over(const Waiter *waiter) {
+static bool is_over(const BusWaiter *waiter) {
         switch (waiter->what) {
         case WAIT_FOR_STATE:
                 return observation_is_over(waiter->service);
@@ -108,7 +108,7 @@ static bool is_over(const Waiter *waiter) {
         return false;
 }
 
-static void answer_state(const Waiter *waiter) {
+static void answer_state(const BusWaiter *waiter) {
         const Service *s = waiter->service, *other = observation_restart_waits_for(s);
 
         /* "running" would be true, and taken for the answer of the new process. */
@@ -122,7 +122,7 @@ static void answer_state(const Waiter *waiter) {
                 (void) sd_bus_reply_method_return(waiter->call, "s", service_state_to_string(s->shown_state));
 }
 
-static void answer(const Waiter *waiter) {
+static void answer(const BusWaiter *waiter) {
         if (waiter->what == WAIT_FOR_REMOVAL) {
                 (void) sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
                                                   "%s: cannot be removed yet: %s", waiter->service->definition->name,
@@ -138,15 +138,15 @@ static void answer(const Waiter *waiter) {
         }
 }
 
-static bool concerns(const Waiter *waiter, const Service *judged) {
+static bool concerns(const BusWaiter *waiter, const Service *judged) {
         return waiter->what == WAIT_FOR_STATE ? observation_concerns(waiter->service, judged)
                                               : waiter->service == judged;
 }
 
 void bus_waiters_service_evaluated(BusWaiters *w, Service *s) {
-        Waiter *next;
+        BusWaiter *next;
 
-        for (Waiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
+        for (BusWaiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
                 next = STAILQ_NEXT(waiter, entry);
                 if (!concerns(waiter, s) || !is_over(waiter))
                         continue;
@@ -156,9 +156,9 @@ void bus_waiters_service_evaluated(BusWaiters *w, Service *s) {
 }
 
 void bus_waiters_service_removed(BusWaiters *w, Service *s) {
-        Waiter *next;
+        BusWaiter *next;
 
-        for (Waiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
+        for (BusWaiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
                 next = STAILQ_NEXT(waiter, entry);
                 if (waiter->service != s)
                         continue;

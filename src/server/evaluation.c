@@ -15,24 +15,13 @@
 #include "server/service_units.h"
 #include "server/supervisor.h"
 
-static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        supervisor_mark(userdata);
-        return 0;
-}
-
 static void arm_recheck(Service *s, uint64_t at_usec) {
-        if (at_usec == USEC_NEVER) {
-                if (s->recheck)
-                        (void) sd_event_source_set_enabled(s->recheck, SD_EVENT_OFF);
-        } else if (!s->recheck) {
-                (void) sd_event_add_time(supervisor_event(s->supervisor), &s->recheck, CLOCK_MONOTONIC, at_usec,
-                                         USEC_PER_MSEC, on_recheck, s);
-        } else {
-                (void) sd_event_source_set_time(s->recheck, at_usec);
-                (void) sd_event_source_set_enabled(s->recheck, SD_EVENT_ONESHOT);
-        }
+        Waiters *rechecks = supervisor_rechecks(s->supervisor);
+
+        if (at_usec == USEC_NEVER)
+                waiters_await_no_time(rechecks, &s->recheck);
+        else
+                waiters_await_time(rechecks, &s->recheck, at_usec);
 }
 
 static bool same_as_shown(const Service *s, const ServiceDecision *d) {

@@ -82,12 +82,16 @@ void eviction_drop(Action *a) {
 static void tell(Eviction *e, int level, const char *format, ...) _printf_(3, 4);
 
 static void tell(Eviction *e, int level, const char *format, ...) {
+        char *text;
         va_list ap;
 
         va_start(ap, format);
-        (void) vsnprintf(e->action->evicted, sizeof e->action->evicted, format, ap);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
         va_end(ap);
-        log_line(level, "%s: %s (kill_others)", service_name(e), e->action->evicted);
+        free(e->action->evicted);
+        e->action->evicted = text;
+        log_line(level, "%s: %s (kill_others)", service_name(e), text ? text : "out of memory");
 }
 
 static void end(Eviction *e) {
@@ -328,7 +332,8 @@ static Eviction *begin(Action *a) {
         if (!e)
                 return NULL; /* the start says what is in its way */
         e->action = a;
-        a->evicted[0] = '\0';
+        free(a->evicted);
+        a->evicted = NULL;
         begin_round(e);
         return e->is_over ? eviction_free(e) : e;
 }

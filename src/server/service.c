@@ -58,6 +58,8 @@ static void free_parts(Service *s) {
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
                 eviction_drop(&s->actions[i]);
                 port_network_drop(&s->actions[i]);
+                free(s->actions[i].evicted);
+                free(s->actions[i].unit);
         }
         for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
                 records_forget_verdict(supervisor_records(s->supervisor), &s->probes[i]);
@@ -77,19 +79,28 @@ static void free_parts(Service *s) {
         s->actions = NULL;
 }
 
+static int name_unit(const ServiceDefinition *d, size_t action, char **ret) {
+        char name[UNIT_NAME_MAX];
+
+        unit_name_of_action(d, action, name);
+        *ret = strdup(name);
+        return *ret ? 0 : -ENOMEM;
+}
+
 static int make_parts(Service *s) {
         const ServiceDefinition *d = s->definition;
         int r = 0;
 
         s->actions = calloc(d->n_actions, sizeof *s->actions);
-        s->sockets = calloc(d->n_sockets > 0 ? d->n_sockets : 1, sizeof *s->sockets);
-        s->ports = calloc(d->n_ports > 0 ? d->n_ports : 1, sizeof *s->ports);
-        s->probes = calloc(d->n_probes > 0 ? d->n_probes : 1, sizeof *s->probes);
-        if (!s->actions || !s->sockets || !s->ports || !s->probes)
+        s->sockets = calloc(d->n_sockets, sizeof *s->sockets);
+        s->ports = calloc(d->n_ports, sizeof *s->ports);
+        s->probes = calloc(d->n_probes, sizeof *s->probes);
+        if (!s->actions || (!s->sockets && d->n_sockets > 0) || (!s->ports && d->n_ports > 0) ||
+            (!s->probes && d->n_probes > 0))
                 return -ENOMEM;
-        for (size_t i = 0; i < d->n_actions; i++) {
+        for (size_t i = 0; r >= 0 && i < d->n_actions; i++) {
                 s->actions[i] = (Action){ .service = s, .definition = &d->actions[i] };
-                unit_name_of_action(d, i, s->actions[i].unit);
+                r = name_unit(d, i, &s->actions[i].unit);
         }
         for (size_t i = 0; i < d->n_sockets; i++)
                 s->sockets[i] = (ServiceSocket){ .service = s, .definition = &d->sockets[i], .file = -1 };
@@ -111,13 +122,16 @@ static bool has_word(const char *words, const char *word) {
 
 int service_new(Supervisor *supervisor, ServiceDefinition *definition, bool wanted_up, const char *actions_down,
                 Service **ret) {
-        _cleanup_(service_freep) Service *s = calloc(1, sizeof *s);
+        _cleanup_(service_freep) Service *s = NULL;
+        Service *unfinished = calloc(1, sizeof *unfinished);
         int r;
 
-        if (!s) {
+        if (!unfinished || waiters_join(supervisor_rechecks(supervisor), &unfinished->recheck) < 0) {
+                free(unfinished);
                 service_definition_free(definition);
                 return -ENOMEM;
         }
+        s = unfinished;
         s->supervisor = supervisor;
         s->definition = definition;
         s->shown_state = SERVICE_UNKNOWN;
@@ -141,7 +155,7 @@ Service *service_free(Service *s) {
         systemd_client_forget(supervisor_systemd(s->supervisor), s);
         service_live_drop(s);
         sd_event_source_disable_unref(s->step_timer);
-        sd_event_source_disable_unref(s->recheck);
+        waiters_leave(supervisor_rechecks(s->supervisor), &s->recheck);
         service_definition_free(s->definition);
         free(s->path);
         free(s->fault);

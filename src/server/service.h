@@ -12,6 +12,7 @@
 #include "boundary/process_unit.h"
 #include "boundary/socket_table.h"
 #include "boundary/store.h"
+#include "boundary/waiters.h"
 #include "core/duration_histogram.h"
 #include "core/healing.h"
 #include "core/recent_answers.h"
@@ -40,7 +41,7 @@ typedef struct Action {
         UnitActive known_active; /* as of the last signal: a death is a change, not a state */
         uint32_t known_main_pid; /* the same */
         const ActionDefinition *definition;
-        char unit[UNIT_NAME_MAX];
+        char *unit; /* its name */
         UnitFacts facts;
         bool facts_read;              /* all of them, not only what a list says */
         uint8_t known_invocation[16]; /* the one that its sockets and probes are judged for */
@@ -53,7 +54,7 @@ typedef struct Action {
                 *network;   /* its main process's, where that is not ours, and it declares ports; NULL: ours, or none */
         Eviction *eviction; /* of those who hold its sockets, on behalf of `task` or of systemd's restart; NULL: none */
         uint64_t evicted_for_usec; /* when the process died on whose account that was done last, without a task */
-        char evicted[240];         /* what became of the last one; "": it had nothing to do */
+        char *evicted;             /* what became of the last one; NULL: it had nothing to do */
 } Action;
 
 /* Who has a live socket (socket_identity.c). */
@@ -185,7 +186,7 @@ struct Service {
         uint64_t state_since_realtime_usec;
         ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
         uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */
-        sd_event_source *recheck;
+        Waiter recheck;
 
         bool dirty;
         STAILQ_ENTRY(Service) dirty_entry;

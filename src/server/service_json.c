@@ -14,6 +14,7 @@
 
 enum {
         RECENT_SHOWN_MAX = 64,
+        JSON_FLAGS = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
 };
 
 static void add_string(struct json_object *o, const char *key, const char *value) {
@@ -211,7 +212,7 @@ char *service_json_rows(Service *const *services, size_t n, bool with_recent) {
 
                 if (i > 0)
                         fputc(',', f);
-                fputs(json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), f);
+                fputs(json_object_to_json_string_ext(row, JSON_FLAGS), f);
                 json_object_put(row);
         }
         fputc(']', f);
@@ -290,31 +291,48 @@ static struct json_object *json_of_probing(Supervisor *s) {
         return o;
 }
 
-struct json_object *service_json_dump(Supervisor *s) {
-        struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-        size_t n, n_owed;
+static void add_json(JsonText *t, const char *key, struct json_object *value) {
+        json_text_add_raw(t, key, json_object_to_json_string_ext(value, JSON_FLAGS));
+        json_object_put(value);
+}
+
+static struct json_object *json_of_dumped(const Service *s) {
+        struct json_object *row = service_json_row(s, false);
+
+        add_u64(row, "operation", s->operation);
+        add_u64(row, "intention", s->intention);
+        add_u64(row, "unit_step", s->step);
+        add_string(row, "fault", s->fault);
+        json_object_object_add(row, "definition", json_tokener_parse(s->definition->text));
+        return row;
+}
+
+char *service_json_dump(Supervisor *s) {
+        JsonText t = { 0 };
+        size_t n, n_owed, n_text;
         Service *const *services = supervisor_services(s, &n);
         bool writable = records_is_writable(supervisor_records(s), &n_owed);
 
-        add_string(o, "version", HERO_PROC_VERSION);
-        add_u64(o, "systemd_version", systemd_client_version(supervisor_systemd(s)));
-        json_object_object_add(o, "systemd_reachable",
-                               json_object_new_boolean(systemd_client_is_reachable(supervisor_systemd(s))));
-        json_object_object_add(o, "synced", json_object_new_boolean(supervisor_is_synced(s)));
-        json_object_object_add(o, "store_writable", json_object_new_boolean(writable));
-        add_u64(o, "store_owed", n_owed);
-        add_string(o, "socket_dir", supervisor_options(s)->socket_dir);
-        json_object_object_add(o, "probing", json_of_probing(s));
+        json_text_open(&t, '{');
+        json_text_add_string(&t, "version", HERO_PROC_VERSION);
+        json_text_add_unsigned(&t, "systemd_version", systemd_client_version(supervisor_systemd(s)));
+        json_text_add_boolean(&t, "systemd_reachable", systemd_client_is_reachable(supervisor_systemd(s)));
+        json_text_add_boolean(&t, "synced", supervisor_is_synced(s));
+        json_text_add_boolean(&t, "store_writable", writable);
+        json_text_add_unsigned(&t, "store_owed", n_owed);
+        json_text_add_string(&t, "socket_dir", supervisor_options(s)->socket_dir);
+        add_json(&t, "probing", json_of_probing(s));
+        json_text_key(&t, "services");
+        json_text_open(&t, '[');
         for (size_t i = 0; i < n; i++) {
-                struct json_object *row = service_json_row(services[i], false);
+                struct json_object *row = json_of_dumped(services[i]);
+                size_t n_row;
+                const char *text = json_object_to_json_string_length(row, JSON_FLAGS, &n_row);
 
-                add_u64(row, "operation", services[i]->operation);
-                add_u64(row, "intention", services[i]->intention);
-                add_u64(row, "unit_step", services[i]->step);
-                add_string(row, "fault", services[i]->fault);
-                json_object_object_add(row, "definition", json_tokener_parse(services[i]->definition->text));
-                json_object_array_add(list, row);
+                json_text_raw(&t, text, n_row);
+                json_object_put(row);
         }
-        json_object_object_add(o, "services", list);
-        return o;
+        json_text_close(&t, ']');
+        json_text_close(&t, '}');
+        return json_text_take(&t, &n_text);
 }

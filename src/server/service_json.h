@@ -19,7 +19,7 @@ struct json_object *service_json_reasons(const Service *s);
 /* Only its sockets and probes, with their last answers: the evidence. */
 struct json_object *service_json_evidence(const Service *s);
 /* The server's whole view of itself and of everything, for a bug report. */
-struct json_object *service_json_dump(Supervisor *s);
+char *service_json_dump(Supervisor *s);
 
 /* "yes", "no" or "not-required": whether the actions that say ready have all said it. */
 const char *service_json_ready_word(const Service *s);

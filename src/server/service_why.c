@@ -68,7 +68,7 @@ static struct json_object *json_of_tries(const Service *s) {
                 add_text(tries, "hero_proc has restarted it %u time%s", s->healing.n_attempts,
                          s->healing.n_attempts == 1 ? "" : "s");
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (s->actions[i].evicted[0])
+                if (s->actions[i].evicted)
                         add_text(tries, "kill_others: %s", s->actions[i].evicted);
         if (s->fault)
                 add_text(tries, "%s", s->fault);

@@ -34,6 +34,7 @@ struct Supervisor {
         Records *records;
         SystemdClient *systemd;
         Prober *prober;
+        Waiters *rechecks; /* services whose state changes with time alone */
         Metrics metrics;
         Sockets *sockets;
         Ports *ports;
@@ -53,6 +54,10 @@ sd_event *supervisor_event(const Supervisor *s) {
 
 Prober *supervisor_prober(const Supervisor *s) {
         return s->prober;
+}
+
+Waiters *supervisor_rechecks(const Supervisor *s) {
+        return s->rechecks;
 }
 
 Metrics *supervisor_metrics(Supervisor *s) {
@@ -248,6 +253,13 @@ void supervisor_save_intention(Service *service, IntentionKind intention) {
         records_save_intention(service->supervisor->records, service, intention);
 }
 
+static void on_recheck(Waiter *waiter, void *userdata) {
+        (void) userdata;
+        supervisor_mark((Service *) (void *) ((char *) waiter - offsetof(Service, recheck)));
+}
+
+static const WaitersCallbacks recheck_callbacks = { .on_time = on_recheck };
+
 /* -- memory -- */
 
 static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -341,6 +353,8 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if (r == 0)
                 r = prober_new(event, &(ProberLimits){ PROBES_FRESH_MAX, PROBES_IN_FLIGHT_MAX }, &s->prober);
         if (r == 0)
+                r = waiters_new(event, &recheck_callbacks, s, &s->rechecks);
+        if (r == 0)
                 r = sockets_new(s, &s->sockets);
         if (r == 0)
                 r = healing_new(s, &s->healing);
@@ -371,6 +385,7 @@ Supervisor *supervisor_free(Supervisor *s) {
         ports_free(s->ports);
         sockets_free(s->sockets);
         prober_free(s->prober);
+        waiters_free(s->rechecks);
         systemd_client_free(s->systemd);
         adoption_free(s->adoption);
         healing_free(s->healing);

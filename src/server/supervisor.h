@@ -48,6 +48,7 @@ void supervisor_drop(Supervisor *s, Service *service); /* frees it */
 
 /* What they share. */
 sd_event *supervisor_event(const Supervisor *s);
+Waiters *supervisor_rechecks(const Supervisor *s);
 Prober *supervisor_prober(const Supervisor *s);
 Metrics *supervisor_metrics(Supervisor *s);
 SystemdClient *supervisor_systemd(const Supervisor *s);
