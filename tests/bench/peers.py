@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bench import Bench
 
 SERVICE = "/opt/bench/announced_service"
-START_TIMEOUT = 300.0
+START_TIMEOUT = 600.0
 SUPERVISORD = """[supervisord]
 nodaemon=true
 logfile=/run/bench/supervisord.log

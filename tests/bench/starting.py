@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from box import SERVER_UNIT
-from peers import PEERS, Peer
+from peers import PEERS, START_TIMEOUT, Peer
 
 if TYPE_CHECKING:
     from bench import Bench
@@ -34,9 +34,9 @@ def start_one(bench: Bench, peer: Peer, n: int) -> None:
     pids = processes(bench, peer)
     before = bench.inside("cpu_of_each", pids)
     seconds = peer.start(n)
-    bench.inside("await_announced", n, 30.0)
+    bench.inside("await_announced", n, 60.0, timeout=70)
     if peer.name == "hero_proc":
-        bench.inside("await_rows", n, "running", 120.0, timeout=130)
+        bench.inside("await_rows", n, "running", START_TIMEOUT, timeout=START_TIMEOUT + 60)
     bench.figures.add("start", peer.name, n, seconds)
     bench.say(f"{peer.name} has started {n} in {seconds:.3f} s")
     if peer.prefix:
@@ -66,5 +66,5 @@ def measure(bench: Bench) -> None:
                 if peer.prefix and peer.name not in made:
                     made[peer.name] = bench.inside("unit_properties", f"{peer.prefix}-s0001.service", peer.prefix)
                 peer.stop()
-                bench.inside("await_announced", 0, 60.0)
+                bench.inside("await_announced", 0, 120.0, timeout=130)
         assert_same_structure(bench, made["hero_proc"], made["floor"])
