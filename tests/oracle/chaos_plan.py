@@ -71,10 +71,13 @@ class Planner:
         return steps
 
     def _kill_step(self, at: float) -> Step:
-        """Some of those that come after it are killed too, at any point of their way to the first answer."""
+        """At any point; of a change, from its being asked for until its answer was just read; and of the way of the next
+        server to its first answer."""
+        upon = self._random.choice(["", "asking", "answered"])
         n_more = self._random.choice([0, 0, 0, 1, 1, 2])
-        return Step(at, "kill_server", "", {"seconds": 0, "again": [round(self._random.uniform(0, 0.12), 3)
-                                                                      for _ in range(n_more)]})
+        return Step(at, "kill_server", "", {
+            "seconds": round(self._random.uniform(0, 0.01), 4) if upon == "asking" else 0, "upon": upon,
+            "again": [round(self._random.uniform(0, 0.12), 3) for _ in range(n_more)]})
 
     def _pick(self, table: list[tuple[int, str]]) -> str:
         return self._random.choices([kind for _, kind in table], [weight for weight, _ in table])[0]

@@ -60,6 +60,8 @@ class Operation:
 class Client:
     """One client's connection to the bus, made again when it was lost."""
 
+    asking, answered = threading.Event(), threading.Event()  # any of them, for a change: those who kill the server wait for it
+
     def __init__(self) -> None:
         self._bus: Connection | None = None
 
@@ -73,6 +75,8 @@ class Client:
             if self._bus and self._bus.is_lost():
                 self._bus = None
             self._bus = self._bus or Connection()
+            if operation:
+                self.asking.set()
             answer, error = self._bus.call_and_wait(NAME, PATH, MANAGER, member, signature, values, timeout)
         except (OSError, Closed) as gone:
             answer, error = None, f"closed: {gone}"
@@ -81,6 +85,8 @@ class Client:
                 self._bus.close()
             self._bus = None
         if operation:
+            if not error:
+                self.answered.set()
             operation.answer = error or str(answer)[:80]
             operation.outcome = "done" if not error else "refused" if self._is_refusal(member, error) else "lost"
         return answer, error

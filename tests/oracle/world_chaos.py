@@ -16,6 +16,7 @@ from house_plan import STATE
 from truth import read_pids
 
 STORE = "/var/lib/hero_proc"
+AWAITED_CHANGE_SECONDS = 1.0
 OWED_SECONDS = 8.0  # what could not be written is tried again every 5 s
 
 
@@ -53,17 +54,25 @@ class WorldChaos:
         client.close()
         return time.monotonic() - start
 
-    def kill_server(self, seconds: float, again: Iterable[float] = ()) -> None:
-        """`again`: so long after the next one came to be, it dies as well, whether it has answered yet or not."""
+    def kill_server(self, seconds: float, upon: str = "", again: Iterable[float] = ()) -> None:
+        """`upon`: just after the next change is asked for, or is answered. `again`: so long after the next server came to
+        be, it dies as well, whether it has answered yet or not."""
         n_before = self._n_disturbances
-        pid = self._kill()
+        if upon:
+            moment = {"asking": Client.asking, "answered": Client.answered}[upon]
+            moment.clear()
+            if moment.wait(AWAITED_CHANGE_SECONDS):
+                time.sleep(seconds)
+            else:
+                upon = ""
+        pid = self._kill({"": "", "asking": ", a change being asked for", "answered": " just after an answer"}[upon])
         for age in again:
-            pid = self._kill(after=pid, age=age) if pid else 0
+            pid = self._kill(" before it answered", pid, age) if pid else 0
         took = self.await_server()
         if pid and not again and not self._is_disturbed and self._n_disturbances == n_before:
             self.back_after.append(took)
 
-    def _kill(self, after: int = 0, age: float = 0.0) -> int:
+    def _kill(self, when: str, after: int = 0, age: float = 0.0) -> int:
         """The PID that was killed: of the server after the one with that PID, `age` seconds old; 0 where there is none."""
         pid, deadline = server_pid(), time.monotonic() + 2.0
         while (pid == after or not is_server(pid)) and time.monotonic() < deadline:
@@ -80,8 +89,7 @@ class WorldChaos:
         if time.monotonic() < until:
             self.teller.tell("weaken", since=since)
         self.n_kills += 1
-        self.teller.tell("fault", kind="server: kill -9" + (" before it answered" if after else ""), service="",
-                         at=time.monotonic())
+        self.teller.tell("fault", kind=f"server: kill -9{when}", service="", at=time.monotonic())
         return pid
 
     def restart_server(self, seconds: float) -> None:
