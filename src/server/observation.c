@@ -147,6 +147,11 @@ static SocketEvidence evidence_in_doubt(const Service *s) {
         return sockets_are_late(supervisor_sockets(s->supervisor)) ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
 }
 
+/* Once systemd has said that its process is down there is nothing to doubt. */
+static bool counts_as_up(const Service *s, int action) {
+        return action >= 0 && s->actions[action].facts.active == UNIT_ACTIVE;
+}
+
 static SocketEvidence evidence_of(SocketState state) {
         static const SocketEvidence evidence[_SOCKET_STATE_MAX] = {
                 [SOCKET_UNKNOWN] = SOCKET_EVIDENCE_UNKNOWN,
@@ -189,8 +194,8 @@ static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_
                 return queue_evidence(&socket->seen, now_usec, recheck);
         if (state == SOCKET_LINK)
                 (void) is_before(now_usec, socket->link_until_usec, recheck);
-        if (socket->doubted_usec > 0 &&
-            is_before(now_usec, usec_add(socket->doubted_usec, SOCKETS_DOUBT_USEC), recheck))
+        if (counts_as_up(socket->service, socket->definition->action) &&
+            is_before(now_usec, socket->doubt_until_usec, recheck))
                 return evidence_in_doubt(socket->service);
         return evidence_of(state);
 }
@@ -210,7 +215,8 @@ static SocketEvidence port_evidence(const Service *s, const ServicePort *port, u
         if (port->state == SOCKET_NOT_ACCEPTING &&
             is_before(now_usec, usec_add(port->full_since_usec, QUEUE_STANDING_PATIENCE_USEC), recheck))
                 return SOCKET_EVIDENCE_ALIVE;
-        if (port->state != SOCKET_ALIVE && is_before(now_usec, port->doubt_until_usec, recheck))
+        if (port->state != SOCKET_ALIVE && counts_as_up(s, port->definition->action) &&
+            is_before(now_usec, port->doubt_until_usec, recheck))
                 return evidence_in_doubt(s);
         return evidence_of(port->state);
 }

@@ -21,8 +21,6 @@
 #define SWEEP_COST_FACTOR 100u
 /* So that both sweeps wake the server together. */
 #define SWEEP_ACCURACY_USEC (10 * USEC_PER_MSEC)
-/* How long systemd may take to tell of a process that has died. */
-#define DEATH_PATIENCE_USEC (1 * USEC_PER_SEC)
 
 struct Ports {
         Supervisor *supervisor;
@@ -138,7 +136,7 @@ static void doubt(Service *s, ServicePort *port) {
         if (a->facts.active != UNIT_ACTIVE || a->task_issued)
                 return;
         if (a->facts.main_pid > 0 && process_has_died((pid_t) a->facts.main_pid))
-                port->doubt_until_usec = now_usec + DEATH_PATIENCE_USEC;
+                port->doubt_until_usec = now_usec + SOCKETS_DEATH_PATIENCE_USEC;
         else if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
                 port->doubt_until_usec = now_usec + SOCKETS_DOUBT_USEC;
 }

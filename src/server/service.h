@@ -83,8 +83,8 @@ typedef struct ServiceSocket {
         uint64_t asking_since_usec; /* monotonic: connections made to find out whose it is are counted from then on … */
         unsigned n_asked;           /* … and were so many */
         bool seen_alive;            /* in this invocation */
-        uint64_t doubted_usec;      /* monotonic: went bad under a process that counts as up, and systemd is being asked
-                                     * whether it still is; 0: no doubt */
+        uint64_t doubt_until_usec; /* monotonic: went bad under a process that counts as up, and systemd has still to
+                                    * say whether it is; 0: no doubt */
         bool is_suspect;
         LIST_ENTRY(ServiceSocket) suspects;
 } ServiceSocket;

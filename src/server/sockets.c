@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "boundary/process_end.h"
 #include "boundary/process_root.h"
 #include "boundary/socket_path.h"
 #include "boundary/socket_stale.h"
@@ -113,26 +114,36 @@ static bool is_good(SocketState state) {
         return state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING;
 }
 
+static bool has_died(const Action *a) {
+        return a->facts.active == UNIT_ACTIVE && a->facts.main_pid > 0 && process_has_died((pid_t) a->facts.main_pid);
+}
+
+/* An "active" of systemd's that came before it knew of a death settles nothing. */
 static void on_doubt_answered(void *userdata, int r, const char *job_result, const char *text) {
         Action *a = userdata;
         Service *s = a->service;
+        uint64_t until_usec = has_died(a) ? clock_monotonic_usec() + SOCKETS_DEATH_PATIENCE_USEC : 0;
 
         (void) r;
         (void) job_result;
         (void) text;
         for (size_t i = 0; i < s->definition->n_sockets; i++)
-                if (s->sockets[i].definition->action == (int) (a - s->actions))
-                        s->sockets[i].doubted_usec = 0;
+                if (s->sockets[i].definition->action == (int) (a - s->actions) && s->sockets[i].doubt_until_usec > 0)
+                        s->sockets[i].doubt_until_usec = until_usec;
         supervisor_mark(s);
 }
 
+/* Of a death that has happened systemd will tell; else it is asked whether it knows of a stop. */
 static void doubt(Service *s, ServiceSocket *socket) {
         Action *a = socket->definition->action >= 0 ? &s->actions[socket->definition->action] : NULL;
+        uint64_t now_usec = clock_monotonic_usec();
 
         if (!a || a->facts.active != UNIT_ACTIVE || a->task_issued)
                 return;
-        if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
-                socket->doubted_usec = clock_monotonic_usec();
+        if (has_died(a))
+                socket->doubt_until_usec = now_usec + SOCKETS_DEATH_PATIENCE_USEC;
+        else if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
+                socket->doubt_until_usec = now_usec + SOCKETS_DOUBT_USEC;
 }
 
 /* -- looking at one socket -- */
@@ -243,7 +254,7 @@ static bool sight(Sockets *k, ServiceSocket *socket, bool ask_again) {
             owner_before == OWNER_SERVICE)
                 doubt(s, socket); /* one that was not the service's was no good one to go on with */
         if (is_good(socket->seen.state))
-                socket->doubted_usec = 0;
+                socket->doubt_until_usec = 0;
         is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||
                      (is_good(before.state) && !is_same_file(&socket->seen, &before));
         if (is_changed && socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE) {

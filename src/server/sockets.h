@@ -32,6 +32,8 @@ bool sockets_are_late(const Sockets *k);
 /* A socket went bad while its process counts as up: that may be the first sign of a stop, of which systemd's own word
  * is still on its way. Until systemd has answered, or for this long, it is not called dead. */
 #define SOCKETS_DOUBT_USEC UINT64_C(50000)
+/* How long systemd may take to tell of a process that has died. */
+#define SOCKETS_DEATH_PATIENCE_USEC UINT64_C(1000000)
 
 /* An owner has a new InvocationID (NULL: all): what was seen of its sockets was another one's. They are looked at anew.
  */
