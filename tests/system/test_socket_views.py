@@ -79,6 +79,7 @@ def test_a_service_with_a_network_and_a_tmp_of_its_own_is_seen(box):
 
 def test_a_service_with_a_root_of_its_own_is_looked_for_in_there(box):
     box.run(["sh", "-c", "mkdir -p /srv/root && mount --bind / /srv/root && mkdir -p /srv/in"])
+    box.run(["mount", "--bind", str(REPOSITORY), f"/srv/root{REPOSITORY}"])  # where the fixture is, if that is not on /
     path = "/srv/in/rooted.sock"
     definition = private(box, "rooted", path, RootDirectory="/srv/root")
     definition["exec"] = [word.replace("/run/rooted.faults", "/srv/in/rooted.faults") for word in definition["exec"]]
@@ -89,7 +90,7 @@ def test_a_service_with_a_root_of_its_own_is_looked_for_in_there(box):
     assert (seen["state"], seen["listener_pid"]) == ("alive", pid), seen
     assert box.http(path, "/api/files")[0] == 200, "the same file, by the same path, for others"
     break_and_mend(box, "rooted", path, lambda pid: path, lambda line: box.write_file("/srv/in/rooted.faults", f"{line}\n"))
-    box.run(["umount", "/srv/root"])
+    box.run(["umount", "--recursive", "/srv/root"])
 
 
 # Queues
