@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/import.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "cli/time_text.h"
@@ -76,10 +78,69 @@ static void set_number(Import *i, struct json_object *o, const char *key, const 
                 json_object_object_add(o, key, json_object_new_int64(n));
 }
 
+void import_assignments(Import *i, struct json_object *d, const char *name, const char *text) {
+        struct json_object *words = import_split_words(text);
+
+        for (size_t k = 0; words && k < json_object_array_length(words); k++) {
+                const char *word = json_object_get_string(json_object_array_get_idx(words, k));
+                const char *equals = strchr(word, '=');
+                _cleanup_free_ char *key = equals ? strndup(word, (size_t) (equals - word)) : NULL;
+
+                if (key)
+                        import_set_text(import_object(d, "env"), key, equals + 1);
+                else
+                        import_note(i, "%s=%s: no assignment", name, word);
+        }
+        if (!words)
+                import_note(i, "%s=%s: cannot be read", name, text);
+        json_object_put(words);
+}
+
+static bool is_one_of(const char *word, const char *const *words) {
+        for (; *words; words++)
+                if (strcasecmp(*words, word) == 0)
+                        return true;
+        return false;
+}
+
+int import_parse_boolean(const char *text) {
+        static const char *const yes[] = { "yes", "true", "1", "on", "y", "t", NULL }, *const no[] = {
+                "no", "false", "0", "off", "n", "f", NULL
+        };
+
+        return is_one_of(text, yes) ? 1 : is_one_of(text, no) ? 0 : -1;
+}
+
+/* "1min 30s", "2 h", "90": a number and its unit, one or more times. */
+static int parse_spans(const char *text, uint64_t *ret_usec) {
+        static const char digits[] = "0123456789.";
+        uint64_t sum_usec = 0, usec;
+        char part[64];
+
+        if (strcmp(text, "infinity") == 0)
+                return time_text_parse_span(text, ret_usec);
+        do {
+                size_t n_digits = strspn(text, digits), n_blanks = strspn(text + n_digits, " ");
+                const char *unit = text + n_digits + n_blanks;
+                size_t n_unit = strcspn(unit, " 0123456789.");
+
+                if (n_digits == 0 || n_digits + n_unit >= sizeof part)
+                        return -EINVAL;
+                (void) snprintf(part, sizeof part, "%.*s%.*s", (int) n_digits, text, (int) n_unit, unit);
+                if (time_text_parse_span(part, &usec) < 0 || usec > UINT64_MAX / 4 - sum_usec)
+                        return -EINVAL;
+                sum_usec += usec;
+                text = unit + n_unit;
+                text += strspn(text, " ");
+        } while (*text);
+        *ret_usec = sum_usec;
+        return 0;
+}
+
 void import_set_span_ms(Import *i, struct json_object *o, const char *key, const char *name, const char *text) {
         uint64_t usec;
 
-        if (time_text_parse_span(text, &usec) < 0 || usec == USEC_NEVER)
+        if (parse_spans(text, &usec) < 0 || usec == USEC_NEVER)
                 import_note(i, "%s=%s: not a span that a definition can hold; %s is left at its default", name, text,
                             key);
         else

@@ -20,6 +20,8 @@ void import_note(Import *i, const char *format, ...) _printf_(2, 3);
 
 /* A unit file of systemd; `name` is the service's. */
 void import_systemd(Import *i, const char *name, const char *text);
+/* A drop-in of the unit file that was imported last: adds to it, and an empty assignment takes back what was there. */
+void import_systemd_drop_in(Import *i, const char *text);
 /* supervisord.conf: each [program:…] is a service. */
 void import_supervisord(Import *i, const char *text);
 /* A service of zinit: YAML, of which the subset is known that it uses. */
@@ -37,7 +39,11 @@ struct json_object *import_split_words(const char *text);
 /* `key` of `in`, made where it is not there. */
 struct json_object *import_object(struct json_object *in, const char *key);
 void import_set_text(struct json_object *o, const char *key, const char *text);
-/* A time span, of which a number alone is seconds, in milliseconds. Notes what it cannot read. */
+/* KEY=VALUE words into `env`. Notes what it cannot read. */
+void import_assignments(Import *i, struct json_object *d, const char *name, const char *text);
+/* 1: "yes" and its like, 0: "no" and its like, -1: neither. */
+int import_parse_boolean(const char *text);
+/* A time span, "1min 30s", of which a number alone is seconds, in milliseconds. Notes what it cannot read. */
 void import_set_span_ms(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
 void import_set_integer(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
 

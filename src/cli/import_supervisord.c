@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_true(const char *text) {
-        return strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0 || strcasecmp(text, "yes") == 0 ||
-               strcasecmp(text, "on") == 0;
-}
-
 static void import_command(Import *i, struct json_object *d, const char *value) {
         struct json_object *words = import_split_words(value);
 
@@ -25,29 +20,20 @@ static void import_command(Import *i, struct json_object *d, const char *value) 
 static void import_environment(Import *i, struct json_object *d, const char *value) {
         _cleanup_free_ char *copy = strdup(value);
         char quote = '\0';
-        struct json_object *words;
 
         for (char *c = copy; c && *c; c++)
                 if (quote ? *c == quote : *c == '"' || *c == '\'')
                         quote = quote ? '\0' : *c;
                 else if (*c == ',' && !quote)
                         *c = ' ';
-        words = copy ? import_split_words(copy) : NULL;
-        for (size_t k = 0; words && k < json_object_array_length(words); k++) {
-                const char *word = json_object_get_string(json_object_array_get_idx(words, k));
-                const char *equals = strchr(word, '=');
-                _cleanup_free_ char *key = equals ? strndup(word, (size_t) (equals - word)) : NULL;
-
-                if (key)
-                        import_set_text(import_object(d, "env"), key, equals + 1);
-                else
-                        import_note(i, "environment: %s: no assignment", word);
-        }
-        json_object_put(words);
+        if (copy)
+                import_assignments(i, d, "environment", copy);
 }
 
 static void import_autorestart(struct json_object *d, const char *value) {
-        const char *policy = is_true(value) ? "always" : strcasecmp(value, "unexpected") == 0 ? "on-failure" : "never";
+        const char *policy = import_parse_boolean(value) == 1       ? "always"
+                             : strcasecmp(value, "unexpected") == 0 ? "on-failure"
+                                                                    : "never";
 
         import_set_text(import_object(d, "restart"), "policy", policy);
 }
@@ -81,7 +67,7 @@ static void import_program_line(Import *i, struct json_object *d, const ImportLi
         else if (strcmp(key, "environment") == 0)
                 import_environment(i, d, value);
         else if (strcmp(key, "autostart") == 0)
-                json_object_object_add(d, "autostart", json_object_new_boolean(is_true(value)));
+                json_object_object_add(d, "autostart", json_object_new_boolean(import_parse_boolean(value) == 1));
         else if (strcmp(key, "autorestart") == 0)
                 import_autorestart(d, value);
         else if (strcmp(key, "startretries") == 0)

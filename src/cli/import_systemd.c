@@ -69,20 +69,41 @@ static void import_exec(Import *i, struct json_object *d, const ImportLine *line
                 import_note(i, "ExecStart=%s: cannot be read", line->value);
 }
 
-static void import_environment(Import *i, struct json_object *d, const ImportLine *line) {
-        struct json_object *words = import_split_words(line->value);
+/* Files that have to be there; what systemd would put in place of '%' is not known here. */
+static void import_environment_file(Import *i, struct json_object *d, const ImportLine *line) {
+        bool optional = line->value[0] == '-';
+        const char *path = line->value + optional;
+        struct json_object *before = NULL, *list;
 
-        for (size_t k = 0; words && k < json_object_array_length(words); k++) {
-                const char *word = json_object_get_string(json_object_array_get_idx(words, k));
-                const char *equals = strchr(word, '=');
-                _cleanup_free_ char *key = equals ? strndup(word, (size_t) (equals - word)) : NULL;
-
-                if (key)
-                        import_set_text(import_object(d, "env"), key, equals + 1);
-                else
-                        import_note(i, "Environment=%s: no assignment", word);
+        if (path[0] != '/' || strchr(path, '%') || strpbrk(path, "*?[")) {
+                import_note(i, "EnvironmentFile=%s: has no equal; name each file", line->value);
+                return;
         }
-        json_object_put(words);
+        if (optional)
+                import_note(i, "EnvironmentFile=%s: it has to be there", line->value);
+        if (!json_object_object_get_ex(d, "env_file", &before)) {
+                import_set_text(d, "env_file", path);
+                return;
+        }
+        if (json_object_is_type(before, json_type_string)) {
+                list = json_object_new_array();
+                json_object_array_add(list, json_object_get(before));
+                json_object_object_add(d, "env_file", list);
+                before = list;
+        }
+        json_object_array_add(before, json_object_new_string(path));
+}
+
+/* ID:PATH; a name alone is looked for in folders of systemd's. */
+static void import_credential(Import *i, struct json_object *d, const ImportLine *line) {
+        bool encrypted = strcmp(line->key, "LoadCredentialEncrypted") == 0;
+        const char *colon = strchr(line->value, ':');
+        _cleanup_free_ char *id = colon ? strndup(line->value, (size_t) (colon - line->value)) : NULL;
+
+        if (id && colon[1] == '/' && !strchr(line->value, '%'))
+                import_set_text(import_object(d, encrypted ? "credentials_encrypted" : "credentials"), id, colon + 1);
+        else
+                import_note(i, "%s=%s: has no equal; give it as ID:/PATH", line->key, line->value);
 }
 
 static void import_type(Import *i, struct json_object *d, const ImportLine *line) {
@@ -107,18 +128,93 @@ static void import_restart(Import *i, struct json_object *d, const ImportLine *l
         import_set_text(import_object(d, "restart"), "policy", policy);
 }
 
-/* Whether "yes" and its like; -1: none of them. */
-static int parse_boolean(const char *text) {
-        static const char *const yes[] = { "yes", "true", "1", "on", NULL }, *const no[] = { "no", "false", "0", "off",
-                                                                                             NULL };
+/* "512M", or no limit. */
+static bool is_size(const char *value) {
+        size_t n = strspn(value, "0123456789");
 
-        return is_one_of(text, yes) ? 1 : is_one_of(text, no) ? 0 : -1;
+        return n > 0 && (!value[n] || (strchr("KMGT", value[n]) && !value[n + 1]));
+}
+
+static bool is_quantity(const char *key, const char *value) {
+        bool may_have_unit =
+                strncmp(key, "Memory", 6) == 0 ||
+                (strncmp(key, "Limit", 5) == 0 && strcmp(key, "LimitNOFILE") != 0 && strcmp(key, "LimitNPROC") != 0);
+
+        if (strncmp(key, "Memory", 6) != 0 && strncmp(key, "Limit", 5) != 0)
+                return false;
+        return strcmp(value, "infinity") == 0 || (may_have_unit && is_size(value));
+}
+
+/* An empty assignment: what was said before, in the unit or a drop-in ahead of this one, is taken back. Dependencies
+ * are not, as in systemd. */
+static void take_back(struct json_object *d, const char *key) {
+        static const struct {
+                const char *key, *in, *field;
+        } fields[] = {
+                { "ExecStart", NULL, "exec" },
+                { "Environment", NULL, "env" },
+                { "EnvironmentFile", NULL, "env_file" },
+                { "LoadCredential", NULL, "credentials" },
+                { "User", NULL, "user" },
+                { "Group", NULL, "group" },
+                { "WorkingDirectory", NULL, "working_dir" },
+                { "MemoryMax", "limits", "memory_max" },
+                { "TasksMax", "limits", "tasks_max" },
+                { "CPUQuota", "limits", "cpu_quota_percent" },
+        };
+        struct json_object *in = NULL;
+
+        for (size_t k = 0; k < ELEMENTSOF(fields); k++)
+                if (strcmp(fields[k].key, key) == 0 &&
+                    (!fields[k].in || json_object_object_get_ex(d, fields[k].in, &in)))
+                        json_object_object_del(fields[k].in ? in : d, fields[k].field);
+        if (definition_systemd_property(key) && json_object_object_get_ex(d, "systemd", &in))
+                json_object_object_del(in, key);
+}
+
+/* What is not limited is not said. */
+static void import_limit(Import *i, struct json_object *d, const ImportLine *line) {
+        const char *value = line->value;
+        char *end;
+        double percent = strtod(value, &end);
+
+        if (strcmp(value, "infinity") == 0) {
+                take_back(d, line->key);
+        } else if (strcmp(line->key, "CPUQuota") == 0 && end > value && strcmp(end, "%") == 0 && percent >= 1) {
+                json_object_object_add(import_object(d, "limits"), "cpu_quota_percent",
+                                       json_object_new_int64((int64_t) percent));
+        } else if (strcmp(line->key, "MemoryMax") == 0 && is_size(value)) {
+                import_set_text(import_object(d, "limits"), "memory_max", value);
+        } else if (strcmp(line->key, "TasksMax") == 0 && value[0] && !value[strspn(value, "0123456789")]) {
+                import_set_integer(i, import_object(d, "limits"), "tasks_max", line->key, value);
+        } else {
+                import_note(i, "%s=%s: has no equal; a limit is a plain number here", line->key, value);
+        }
+}
+
+/* A list grows with each line. A path's last slash means nothing to systemd, and is refused in a definition. */
+static void add_words(struct json_object *o, const char *key, struct json_object *words) {
+        struct json_object *list = NULL;
+
+        if (!json_object_object_get_ex(o, key, &list) || !json_object_is_type(list, json_type_array)) {
+                list = json_object_new_array();
+                json_object_object_add(o, key, list);
+        }
+        for (size_t k = 0; k < json_object_array_length(words); k++) {
+                const char *word = json_object_get_string(json_object_array_get_idx(words, k));
+                size_t n = strlen(word);
+
+                while (n > 1 && word[n - 1] == '/' && word[n - 2] != '-' && word[n - 2] != '+')
+                        n--;
+                json_object_array_add(list, json_object_new_string_len(word, (int) n));
+        }
+        json_object_put(words);
 }
 
 /* A property that a definition's `systemd` passes on. */
 static void import_property(Import *i, struct json_object *d, const SystemdProperty *p, const ImportLine *line) {
         struct json_object *o = import_object(d, "systemd"), *value = NULL;
-        int boolean = parse_boolean(line->value);
+        int boolean = import_parse_boolean(line->value);
         char *end;
         long long n = strtoll(line->value, &end, 10);
 
@@ -130,7 +226,13 @@ static void import_property(Import *i, struct json_object *d, const SystemdPrope
                 value = import_split_words(line->value);
         else if ((strcmp(p->signature, "t") == 0 || strcmp(p->signature, "i") == 0) && end > line->value && !*end)
                 value = json_object_new_int64(n);
-        if (value)
+        else if (strcmp(p->signature, "t") == 0 && strncmp(line->value, "CAP_", 4) == 0)
+                value = import_split_words(line->value);
+        else if (is_quantity(line->key, line->value))
+                value = json_object_new_string(line->value);
+        if (json_object_is_type(value, json_type_array))
+                add_words(o, line->key, value);
+        else if (value)
                 json_object_object_add(o, line->key, value);
         else
                 import_note(i, "%s=%s: write it into `systemd` by hand", line->key, line->value);
@@ -151,6 +253,11 @@ static bool import_plain(Import *i, struct json_object *d, const ImportLine *lin
                 if (strcmp(texts[k].key, line->key) == 0) {
                         bool optional = line->value[0] == '-';
 
+                        if (strchr(line->value, '%')) {
+                                import_note(i, "%s=%s: %% is not expanded; write what it stands for", line->key,
+                                            line->value);
+                                return true;
+                        }
                         if (optional)
                                 import_note(i, "%s=%s: it has to be there", line->key, line->value);
                         import_set_text(d, texts[k].field, line->value + optional);
@@ -166,10 +273,14 @@ static bool import_plain(Import *i, struct json_object *d, const ImportLine *lin
                 import_set_span_ms(i, import_object(d, "restart"), "window_ms", line->key, line->value);
         else if (strcmp(line->key, "StartLimitBurst") == 0)
                 import_set_integer(i, import_object(d, "restart"), "max_attempts", line->key, line->value);
-        else if (strcmp(line->key, "TasksMax") == 0)
-                import_set_integer(i, import_object(d, "limits"), "tasks_max", line->key, line->value);
-        else if (strcmp(line->key, "MemoryMax") == 0)
-                import_set_text(import_object(d, "limits"), "memory_max", line->value);
+        else if (strcmp(line->key, "RestartMaxDelaySec") == 0)
+                import_set_span_ms(i, import_object(d, "restart"), "max_delay_ms", line->key, line->value);
+        else if (strcmp(line->key, "TimeoutSec") == 0) {
+                import_set_span_ms(i, d, "start_timeout_ms", line->key, line->value);
+                import_set_span_ms(i, d, "stop_timeout_ms", line->key, line->value);
+        } else if (strcmp(line->key, "TasksMax") == 0 || strcmp(line->key, "MemoryMax") == 0 ||
+                   strcmp(line->key, "CPUQuota") == 0)
+                import_limit(i, d, line);
         else
                 return false;
         return true;
@@ -185,39 +296,62 @@ static void import_service_line(Import *i, struct json_object *d, const ImportLi
         else if (strcmp(line->key, "Restart") == 0)
                 import_restart(i, d, line);
         else if (strcmp(line->key, "Environment") == 0)
-                import_environment(i, d, line);
-        else if (strcmp(line->key, "EnvironmentFile") == 0 && line->value[0] == '/')
-                import_set_text(d, "env_file", line->value);
+                import_assignments(i, d, line->key, line->value);
+        else if (strcmp(line->key, "EnvironmentFile") == 0)
+                import_environment_file(i, d, line);
+        else if (strcmp(line->key, "LoadCredential") == 0 || strcmp(line->key, "LoadCredentialEncrypted") == 0)
+                import_credential(i, d, line);
         else if (p)
                 import_property(i, d, p, line);
         else if (!import_plain(i, d, line))
                 import_note(i, "%s=%s: has no equal", line->key, line->value);
 }
 
-void import_systemd(Import *i, const char *name, const char *text) {
+static void import_line(Import *i, struct json_object *d, const ImportLine *line) {
+        if (!*line->value)
+                take_back(d, line->key);
+        else if (strcmp(line->key, "Description") == 0)
+                import_set_text(d, "description", line->value);
+        else if (strcmp(line->key, "Documentation") == 0)
+                return;
+        else if (strcmp(line->key, "Requires") == 0)
+                import_relations(i, d, "requires", line);
+        else if (strcmp(line->key, "After") == 0 || strcmp(line->key, "Wants") == 0)
+                import_relations(i, d, "after", line);
+        else
+                import_service_line(i, d, line);
+}
+
+/* Whether it has an [Install] section. */
+static bool import_lines(Import *i, struct json_object *d, const char *text) {
         _cleanup_free_ char *copy = strdup(text);
-        struct json_object *d = import_begin(i, name);
         ImportLine line = { .section = "" };
         char *rest = copy;
         bool installed = false;
 
         while (rest && import_next_line(&rest, &line)) {
-                if (!*line.key || !*line.value)
+                if (!*line.key)
                         continue;
-                if (strcmp(line.key, "Description") == 0)
-                        import_set_text(d, "description", line.value);
-                else if (strcmp(line.key, "Documentation") == 0)
-                        continue;
-                else if (strcmp(line.key, "Requires") == 0)
-                        import_relations(i, d, "requires", &line);
-                else if (strcmp(line.key, "After") == 0 || strcmp(line.key, "Wants") == 0)
-                        import_relations(i, d, "after", &line);
-                else if (strcmp(line.section, "Install") == 0)
+                if (strcmp(line.section, "Install") == 0)
                         installed = true;
                 else
-                        import_service_line(i, d, &line);
+                        import_line(i, d, &line);
         }
+        return installed;
+}
+
+void import_systemd(Import *i, const char *name, const char *text) {
+        struct json_object *d = import_begin(i, name);
+        bool installed = import_lines(i, d, text);
+
         json_object_object_add(d, "autostart", json_object_new_boolean(installed));
         if (!installed)
                 import_note(i, "it has no [Install] section, so it is not started at boot");
+}
+
+void import_systemd_drop_in(Import *i, const char *text) {
+        size_t n = json_object_array_length(i->definitions);
+
+        if (n > 0)
+                (void) import_lines(i, json_object_array_get_idx(i->definitions, n - 1), text);
 }

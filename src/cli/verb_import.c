@@ -40,6 +40,39 @@ static int read_text(const char *path, char **ret) {
         return 0;
 }
 
+static int is_conf(const struct dirent *entry) {
+        const char *dot = strrchr(entry->d_name, '.');
+
+        return dot && strcmp(dot, ".conf") == 0;
+}
+
+/* UNIT.d/NAME.conf beside a unit file, in the order of their names. */
+static int import_drop_ins(Import *i, const char *unit) {
+        _cleanup_free_ char *folder = NULL;
+        struct dirent **entries;
+        int n, r = 0;
+
+        if (asprintf(&folder, "%s.d", unit) < 0)
+                return -ENOMEM;
+        n = scandir(folder, &entries, is_conf, alphasort);
+        if (n < 0)
+                return errno == ENOENT ? 0 : -errno;
+        for (int k = 0; k < n; k++) {
+                _cleanup_free_ char *file = NULL, *text = NULL;
+
+                if (r == 0 && asprintf(&file, "%s/%s", folder, entries[k]->d_name) < 0)
+                        r = -ENOMEM;
+                if (r == 0 && (r = read_text(file, &text)) == 0) {
+                        i->about = file;
+                        import_systemd_drop_in(i, text);
+                }
+                free(entries[k]);
+        }
+        free(entries);
+        i->about = unit;
+        return r;
+}
+
 static int import_file(Import *i, const char *from, const char *path) {
         _cleanup_free_ char *text = NULL, *name = name_of(path);
         int r = name ? read_text(path, &text) : -ENOMEM;
@@ -47,9 +80,11 @@ static int import_file(Import *i, const char *from, const char *path) {
         if (r < 0)
                 return r;
         i->about = path;
-        if (strcmp(from, "systemd") == 0)
+        if (strcmp(from, "systemd") == 0) {
                 import_systemd(i, name, text);
-        else if (strcmp(from, "supervisord") == 0)
+                return import_drop_ins(i, path);
+        }
+        if (strcmp(from, "supervisord") == 0)
                 import_supervisord(i, text);
         else
                 import_zinit(i, name, text);

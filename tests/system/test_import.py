@@ -48,6 +48,25 @@ def test_what_was_imported_can_be_applied_and_runs(box):
     box.hero("remove", "net")
 
 
+def test_the_drop_ins_of_a_unit_are_taken_in_their_order_as_systemd_takes_them(box):
+    box.write_file("/etc/systemd/system/dropped.service",
+                   "[Service]\nExecStart=/bin/sleep 1\nEnvironment=A=1\nCPUQuota=10%\nMemoryMax=64M\n")
+    box.run(["mkdir", "-p", "/etc/systemd/system/dropped.service.d"])
+    box.write_file("/etc/systemd/system/dropped.service.d/10-first.conf", "[Service]\nCPUQuota=20%\nEnvironment=B=2\n")
+    box.write_file("/etc/systemd/system/dropped.service.d/20-next.conf",
+                   "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nCPUQuota=30%\nUMask=%i\n")
+    box.write_file("/etc/systemd/system/dropped.service.d/ignored.txt", "[Service]\nMemoryMax=1G\n")
+    box.systemctl("daemon-reload")
+    done = box.hero("import", "systemd", "/etc/systemd/system/dropped.service")
+    made = json.loads(done.stdout)[0]
+    shown = box.unit_properties("dropped.service")
+    assert f"argv[]={' '.join(made['exec'])} ;" in shown["ExecStart"]
+    assert shown["Environment"] == " ".join(f"{key}={value}" for key, value in made["env"].items())
+    assert shown["CPUQuotaPerSecUSec"] == f"{made['limits']['cpu_quota_percent'] * 10}ms"
+    assert shown["MemoryMax"] == str(64 << 20) and made["limits"]["memory_max"] == "64M"
+    assert "/etc/systemd/system/dropped.service.d/20-next.conf: UMask=%i" in done.stderr, done.stderr
+
+
 def test_what_cannot_be_read_is_an_error_and_prints_nothing(box):
     for words, code in ((["zinit", "/nonexistent"], 1), (["runit", "/etc"], 2), (["systemd"], 2)):
         done = box.hero("import", *words, check=False)

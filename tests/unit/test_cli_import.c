@@ -89,6 +89,48 @@ TEST(what_systemd_has_and_we_have_not_is_noted) {
                 "x: it has no [Install] section, so it is not started at boot\n");
 }
 
+TEST(limits_files_and_spans_of_systemd_are_taken_as_far_as_they_go) {
+        ASSERT_IMPORTED(FROM_SYSTEMD,
+                        "[Service]\nExecStart=/bin/a\nEnvironmentFile=/etc/a\nEnvironmentFile=-/etc/b\n"
+                        "EnvironmentFile=/etc/%p\nCPUQuota=150%\nMemoryMax=20%\nTasksMax=infinity\n"
+                        "TimeoutStopSec=1min 30s\nTimeoutStartSec=2 min\nRestartMaxDelaySec=5min\n"
+                        "LoadCredential=key:/etc/key\nLoadCredential=other\nLimitNOFILE=infinity\nMemoryHigh=1G\n"
+                "ReadWritePaths=/a/ -/b\nReadWritePaths=/\n"
+                        "CapabilityBoundingSet=CAP_CHOWN CAP_KILL\nCapabilityBoundingSet=~CAP_SYS_ADMIN\n"
+                        "[Install]\nWantedBy=multi-user.target\n",
+                        "[{\"name\":\"web\",\"exec\":[\"/bin/a\"],\"env_file\":[\"/etc/a\",\"/etc/b\"],"
+                        "\"limits\":{\"cpu_quota_percent\":150},\"stop_timeout_ms\":90000,\"start_timeout_ms\":120000,"
+                        "\"restart\":{\"max_delay_ms\":300000},\"credentials\":{\"key\":\"/etc/key\"},"
+                        "\"systemd\":{\"LimitNOFILE\":\"infinity\",\"MemoryHigh\":\"1G\",\"ReadWritePaths\":[\"/a\",\"-/b\",\"/\"],"
+                        "\"CapabilityBoundingSet\":[\"CAP_CHOWN\",\"CAP_KILL\"]},\"autostart\":true}]\n"
+                        "x: EnvironmentFile=-/etc/b: it has to be there\n"
+                        "x: EnvironmentFile=/etc/%p: has no equal; name each file\n"
+                        "x: MemoryMax=20%: has no equal; a limit is a plain number here\n"
+                        "x: LoadCredential=other: has no equal; give it as ID:/PATH\n"
+                        "x: CapabilityBoundingSet=~CAP_SYS_ADMIN: write it into `systemd` by hand\n");
+}
+
+TEST(a_drop_in_adds_to_its_unit_and_takes_back) {
+        char *notes = NULL;
+        size_t size;
+        Import i = { .definitions = json_object_new_array(), .notes = open_memstream(&notes, &size), .about = "x" };
+
+        import_systemd(&i, "web",
+                       "[Service]\nExecStart=/bin/a\nUser=u\nEnvironment=A=1\nCPUQuota=10%\nNice=5\n[Install]\n"
+                       "WantedBy=multi-user.target\n");
+        import_systemd_drop_in(&i, "[Service]\nExecStart=\nExecStart=/bin/b -v\nEnvironment=B=2\nUser=\nNice=\n"
+                                   "CPUQuota=20%\n");
+        fclose(i.notes);
+        ASSERT(are_valid(i.definitions));
+        ASSERT_STREQ(
+                json_object_to_json_string_ext(i.definitions, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                "[{\"name\":\"web\",\"env\":{\"A\":\"1\",\"B\":\"2\"},\"limits\":{\"cpu_quota_percent\":20},"
+                "\"systemd\":{},\"autostart\":true,\"exec\":[\"/bin/b\",\"-v\"]}]");
+        ASSERT_STREQ(notes, "");
+        free(notes);
+        json_object_put(i.definitions);
+}
+
 TEST(each_program_of_supervisord_becomes_a_definition) {
         ASSERT_IMPORTED(
                 FROM_SUPERVISORD,
@@ -120,6 +162,28 @@ TEST(a_service_of_zinit_becomes_a_definition) {
         ASSERT_IMPORTED(FROM_ZINIT, "exec: |\n  mkdir -p /x\n  touch /x/y\noneshot: true\nfancy: 1\n",
                         "[{\"name\":\"web\",\"exec\":\"mkdir -p /x\\ntouch /x/y\\n\",\"kind\":\"oneshot\"}]\n"
                         "x: fancy: has no equal\n");
+}
+
+TEST(what_zinits_yaml_may_hold_is_read_and_what_is_not_is_told_with_its_line) {
+        ASSERT_IMPORTED(FROM_ZINIT,
+                        "exec: \"sh -c \\\"echo hi\\\"\"   # says it\nafter: [net, \"disk\"] # both\noneshot: true\n",
+                        "[{\"name\":\"web\",\"exec\":[\"sh\",\"-c\",\"echo hi\"],\"requires\":[\"net\",\"disk\"],"
+                        "\"kind\":\"oneshot\"}]\n");
+        ASSERT_IMPORTED(FROM_ZINIT, "exec: >\n  /bin/a\n  --long\n\n",
+                        "[{\"name\":\"web\",\"exec\":\"/bin/a --long\",\"restart\":{\"policy\":\"always\"}}]\n");
+        ASSERT_IMPORTED(FROM_ZINIT, "exec: /bin/a\n  --long  # and more\n  -v\nenv:\n  A: '#1'\n",
+                        "[{\"name\":\"web\",\"exec\":[\"/bin/a\",\"--long\",\"-v\"],\"env\":{\"A\":\"#1\"},"
+                        "\"restart\":{\"policy\":\"always\"}}]\n");
+        ASSERT_IMPORTED(FROM_ZINIT, "# one\nexec: |\n  if true; then\n    echo '# no comment'\n  fi\n",
+                        "[{\"name\":\"web\",\"exec\":\"if true; then\\n  echo '# no comment'\\nfi\\n\","
+                        "\"restart\":{\"policy\":\"always\"}}]\n");
+        ASSERT_IMPORTED(FROM_ZINIT,
+                        "exec: /bin/a\n\nenv: {A: b}\nafter: *all\nwhat is this\nsignal:\n  stop: &s SIGINT\n",
+                        "[{\"name\":\"web\",\"exec\":[\"/bin/a\"],\"restart\":{\"policy\":\"always\"}}]\n"
+                        "x: line 3: {A: b}: not understood\n"
+                        "x: line 4: *all: not understood\n"
+                        "x: line 5: what is this: not understood\n"
+                        "x: line 7: stop: not understood\n");
 }
 
 TEST(words_are_split_as_a_shell_splits_them) {
