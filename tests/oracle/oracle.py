@@ -36,6 +36,7 @@ STORY_SECONDS = 15.0
 SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
 OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only when it goes on
 FAULT_SHOWN_WITHIN_SECONDS = 12.0
+RESTART_COMES_WITHIN_SECONDS = 6.0  # also where it was not waited for, and the server died meanwhile
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Oracle:
         self.overruled: set[str] = set()
         self.told: set[str] = set()
         self.n_restarts: Counter[str] = Counter()
+        self.n_owed_restarts = 0  # that were looked for
         self.all_is_told = False
         loop.every(0.1, self._judge_waiting)
         loop.every(1.0, self._look_for_harm)
@@ -113,6 +115,25 @@ class Oracle:
             operation.refuse()
         elif wrote_no_wish:
             operation.wanted = ""
+        if operation.acknowledged and operation.verb == "restart":
+            self.loop.after(RESTART_COMES_WITHIN_SECONDS, lambda: self._judge_owed_restart(operation))
+
+    def _judge_owed_restart(self, operation: Operation) -> None:
+        """An acknowledged restart has come, unless something else came between or kept it back."""
+        now = time.monotonic()
+        truth = self.sampler.services[operation.service]
+        others = [o for o in self.registers[operation.service].under_way(operation.start, now, 0.0) if o is not operation]
+        if not operation.acknowledged or others or truth.shape.requires or \
+                self.surroundings.disturbance(operation.start, now):
+            return
+        self.n_owed_restarts += 1
+        for unit in truth.units.values():
+            before = unit.invocations.value_at(operation.start)
+            if not unit.shape.oneshot and before and unit.up.always(True, operation.start, now - SOON_SECONDS) and \
+                    unit.now.invocation == before.detail:
+                text = f"RESTART THAT NEVER CAME: {operation}: {unit.shape.unit} is the same as before"
+                self._find("lost change", "\n".join([text, *self._story(operation.service, operation.start - 2, now)]),
+                           operation.service)
 
     def _has_acted(self, operation: Operation) -> bool:
         """systemctl says "done" also where there was nothing to do. It has acted for certain where all was quiet before."""
@@ -347,7 +368,7 @@ class Oracle:
             "findings": dict(self.findings), "shown": self.shown,
             "faults": dict(self.n_faults), "restarts": dict(self.n_restarts),
             "latency": {kind: times for kind, times in self.latencies.items()},
-            "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
+            "owed_restarts": self.n_owed_restarts, "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
             "orphans": [asdict(orphan) for orphan in self.sampler.orphans.values()],
         }
 

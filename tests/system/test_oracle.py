@@ -56,11 +56,11 @@ class Watch:
         self._process.stdin.write(json.dumps({"event": event, **fields}) + "\n")
         self._process.stdin.flush()
 
-    def acknowledged(self, service: str, verb: str, **fields: Any) -> None:
+    def acknowledged(self, service: str, verb: str, began: float | None = None, **fields: Any) -> None:
         """A change that was made just now, and was answered."""
         self._number += 1
         now = time.monotonic()
-        self.tell("begin", number=self._number, service=service, verb=verb, start=now - 0.1, **fields)
+        self.tell("begin", number=self._number, service=service, verb=verb, start=began or now - 0.1, **fields)
         self.tell("end", number=self._number, service=service, end=now, outcome="done", answer="")
 
     def __enter__(self) -> Watch:
@@ -103,7 +103,8 @@ def test_a_running_that_is_not_true_is_counted(box):
         time.sleep(WATCHED_SECONDS)
         assert box.states()["one"] == "running"
         box.run(["rm", f"{STATE}/one.faults"])
-    assert watch.findings.get("lie", 0) > 10 and "probe files: empty" in watch.shown[0], watch.findings
+    assert watch.findings.get("lie", 0) > 10 and "probe files: empty" in watch.shown[0], \
+        "\n".join([str(watch.findings), *watch.shown])
     assert not any("two is" in story.splitlines()[0] for story in watch.shown)
 
 
@@ -120,6 +121,18 @@ def test_to_say_nothing_for_ever_is_counted(box):
         time.sleep(WATCHED_SECONDS + 5)
     assert watch.findings.get("stuck", 0) > 10 and "lie" not in watch.findings, watch.findings
     set_lie(box, "")
+
+
+def test_an_acknowledged_restart_that_never_came_is_counted(box):
+    with Watch(box) as watch:
+        time.sleep(1)
+        watch.acknowledged("one", "restart", is_restart=True)
+        began = time.monotonic()
+        box.hero("restart", "two")
+        watch.acknowledged("two", "restart", began, is_restart=True)
+        time.sleep(WATCHED_SECONDS + 1)
+    assert watch.findings == {"lost change": 1} and "never came".upper() in watch.shown[0], \
+        "\n".join([str(watch.findings), *watch.shown])
 
 
 def test_harm_is_counted(box):
