@@ -4,12 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "boundary/cgroup_id.h"
 #include "boundary/socket_holders.h"
 
 enum {
@@ -26,8 +27,22 @@ typedef struct Search {
         pid_t found;
 } Search;
 
-/* Opens the cgroup of the unit that `member` is in: the path in /proc/PID/cgroup up to the unit's own component. */
-static int open_unit(pid_t member, const char *unit) {
+/* The second one: on machines that still have v1 beside it. */
+int cgroup_root_open(void) {
+        static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                _cleanup_close_ int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                struct statfs fs;
+
+                if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        return TAKE_FD(fd);
+        }
+        return -EOPNOTSUPP;
+}
+
+/* The path in /proc/PID/cgroup up to the unit's own component. */
+int unit_cgroup_open(pid_t member, const char *unit) {
         _cleanup_fclose_ FILE *f = NULL;
         _cleanup_free_ char *line = NULL;
         _cleanup_close_ int root = -1;
@@ -120,7 +135,7 @@ static int search_folder(Search *s, int folder, unsigned depth) {
 
 int unit_cgroup_find_holder(pid_t member, const char *unit, uint32_t socket, pid_t *ret_pid) {
         Search s = { .socket = socket, .give_up_usec = clock_monotonic_usec() + TIME_MAX_USEC };
-        _cleanup_close_ int folder = open_unit(member, unit);
+        _cleanup_close_ int folder = unit_cgroup_open(member, unit);
         int r;
 
         if (folder < 0)

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/cgroup_id.h"
 #include "boundary/socket_holders.h"
+#include "boundary/unit_cgroup.h"
 #include "server/supervisor.h"
 
 enum {
@@ -150,16 +151,19 @@ static void take_holders(const PortOwners *o, const HolderSearch *search, Entry 
         }
 }
 
-static void look_in_cgroup(const PortOwners *o, const PortListener *l, Entry *e) {
+/* What it has made itself is found at once, without a look at all processes. */
+static void look_in_unit(const PortOwners *o, const Action *a, const PortListener *l, Entry *e) {
         _cleanup_(holder_search_freep) HolderSearch *search = NULL;
-        _cleanup_free_ char *unit = NULL;
         _cleanup_close_ int folder = -1;
+        struct stat st;
 
-        if (l->cgroup == 0 || cgroup_id_find_unit(l->cgroup, is_user(o), &unit, &folder) < 0)
+        if (l->cgroup == 0 || a->facts.main_pid == 0)
                 return;
-        (void) snprintf(e->owner.unit, sizeof e->owner.unit, "%s", unit);
-        /* What systemd has made for a .socket unit may be open in a service as well. */
-        if (is_manager(0, unit) || holder_search_new(&l->socket, 1, folder, &search) < 0 ||
+        folder = unit_cgroup_open((pid_t) a->facts.main_pid, a->unit);
+        if (folder < 0 || fstat(folder, &st) < 0 || st.st_ino != l->cgroup)
+                return;
+        (void) snprintf(e->owner.unit, sizeof e->owner.unit, "%s", a->unit);
+        if (holder_search_new(&l->socket, 1, folder, &search) < 0 ||
             holder_search_step(search, DESCRIPTORS_AT_ONCE) < 0)
                 return;
         take_holders(o, search, e);
@@ -229,14 +233,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-const PortOwner *port_owners_ask(PortOwners *o, const PortListener *listener) {
+const PortOwner *port_owners_ask(PortOwners *o, const Service *service, const PortListener *listener) {
         Entry *e = find(o, listener->socket);
 
         if (!e) {
                 e = add(o, listener);
                 if (!e)
                         return NULL;
-                look_in_cgroup(o, listener, e);
+                for (size_t i = 0; i < service->definition->n_actions && !e->is_known; i++)
+                        look_in_unit(o, &service->actions[i], listener, e);
                 if (!e->is_known && !o->search)
                         begin_search(o, e);
                 if (!e->is_known)

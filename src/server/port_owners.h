@@ -2,9 +2,9 @@
 #pragma once
 
 /* Whose each listener on a declared port is: found once for each listening socket, and remembered while it listens. The
- * kernel knows the cgroup that a socket was made in, and its process is looked for there. Where that does not help (a
- * socket that was handed over, a process that left its cgroup, a server that is not root) all processes are looked
- * through, a part in each turn of the event loop. */
+ * kernel knows the cgroup that a socket was made in: where that is one of the service's that is asked for, its process
+ * is looked for there. Else (a stranger's, a socket that was handed over, a process that left its cgroup) all processes
+ * are looked through, a part in each turn of the event loop. */
 
 #include "boundary/port_table.h"
 #include "boundary/process_unit.h"
@@ -25,8 +25,9 @@ int port_owners_new(Supervisor *s, void (*found)(void *userdata), void *userdata
 PortOwners *port_owners_free(PortOwners *o);
 DEFINE_CLEANUP(PortOwners *, port_owners_free)
 
-/* Borrowed until the next call of anything here. NULL: not known yet, and looked for. */
-const PortOwner *port_owners_ask(PortOwners *o, const PortListener *listener);
+/* The service is the one that should have it. Borrowed until the next call of anything here. NULL: not known yet, and
+ * looked for. */
+const PortOwner *port_owners_ask(PortOwners *o, const Service *service, const PortListener *listener);
 
 /* The service has died or begun anew: whose its listeners are, and who else has those of systemd, is to be found out
  * again. */

@@ -31,7 +31,7 @@ static void take(PortSighting *seen, const PortListener *l, const PortOwner *own
 static void judge_elsewhere(PortOwners *owners, Service *s, const PortListener *l, size_t n, PortSighting *seen) {
         seen->state = SOCKET_MISSING;
         for (size_t i = 0; i < n && IN6_IS_ADDR_UNSPECIFIED(&seen->loopback); i++) {
-                const PortOwner *owner = port_owners_ask(owners, &l[i]);
+                const PortOwner *owner = port_owners_ask(owners, s, &l[i]);
 
                 if (!owner)
                         seen->is_pending = true;
@@ -45,7 +45,7 @@ static void judge_elsewhere(PortOwners *owners, Service *s, const PortListener *
 /* Of those that get the connections all have to be the service's: where two share a port, each gets a part of them. */
 static void judge_within_reach(PortOwners *owners, Service *s, const PortListener *l, size_t n, PortSighting *seen) {
         for (size_t i = 0; i < n && l[i].reach == l[0].reach && seen->state != SOCKET_FOREIGN; i++) {
-                const PortOwner *owner = port_owners_ask(owners, &l[i]);
+                const PortOwner *owner = port_owners_ask(owners, s, &l[i]);
 
                 if (!owner)
                         seen->is_pending = true;
@@ -84,7 +84,7 @@ size_t port_sighting_strangers(PortOwners *owners, const PortTable *table, Servi
         if (!l || l[0].reach == PORT_ELSEWHERE)
                 return 0;
         for (size_t i = 0; i < n_listeners && l[i].reach == l[0].reach && n < n_max; i++) {
-                const PortOwner *owner = port_owners_ask(owners, &l[i]);
+                const PortOwner *owner = port_owners_ask(owners, service, &l[i]);
 
                 if (!owner || is_foreign(service, owner))
                         ret[n++] = l[i].socket;

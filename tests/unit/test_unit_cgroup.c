@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "boundary/cgroup_id.h"
 #include "boundary/unit_cgroup.h"
 #include "unit_sockets.h"
 
