@@ -141,10 +141,15 @@ $(FILLED)/user/%: units/%.in FORCE
 
 # Each file once, as MODE:SOURCE:PLACE: `install` and `uninstall` cannot part.
 INSTALLED = $(foreach program,hero_proc hero_proc_notify,755:$(BUILD)/$(program):$(bindir)/$(program)) \
-	$(foreach program,hero_proc_server hero_proc_gateway,755:$(BUILD)/$(program):$(libexecdir)/hero_proc/$(program)) \
+	$(foreach program,hero_proc_server hero_proc_dialer hero_proc_hands hero_proc_gateway,755:$(BUILD)/$(program):$(libexecdir)/hero_proc/$(program)) \
 	644:units/hero.slice:$(SYSTEM_UNIT_DIR)/hero.slice \
 	644:units/hero.slice:$(USER_UNIT_DIR)/hero.slice \
 	644:$(FILLED)/system/hero_proc.service:$(SYSTEM_UNIT_DIR)/hero_proc.service \
+	644:units/hero_proc-diag.socket:$(SYSTEM_UNIT_DIR)/hero_proc-diag.socket \
+	644:$(FILLED)/system/hero_proc-dialer.service:$(SYSTEM_UNIT_DIR)/hero_proc-dialer.service \
+	644:units/hero_proc-dialer.socket:$(SYSTEM_UNIT_DIR)/hero_proc-dialer.socket \
+	644:$(FILLED)/system/hero_proc-hands.service:$(SYSTEM_UNIT_DIR)/hero_proc-hands.service \
+	644:units/hero_proc-hands.socket:$(SYSTEM_UNIT_DIR)/hero_proc-hands.socket \
 	644:$(FILLED)/user/hero_proc.user.service:$(USER_UNIT_DIR)/hero_proc.service \
 	644:$(FILLED)/system/hero_proc-gateway.service:$(SYSTEM_UNIT_DIR)/hero_proc-gateway.service \
 	644:$(FILLED)/user/hero_proc-gateway.user.service:$(USER_UNIT_DIR)/hero_proc-gateway.service \

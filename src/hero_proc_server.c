@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "boundary/bus_connection.h"
 #include "boundary/daemon_loop.h"
+#include "boundary/sock_diag.h"
 #include "boundary/watchdog.h"
 #include "core/restart_limiter.h"
 #include "server/adoption.h"
@@ -92,11 +93,28 @@ static void on_bus_failed(int error, void *userdata) {
                 log_error("cannot connect to the bus, will go on trying: %s", strerror(-error));
 }
 
+/* The unit leaves the server no network of the machine's: what it asks the kernel of sockets goes through what systemd
+ * has opened there, and hero_proc_dialer connects to ports. */
+static int take_sockets(void) {
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(1, &names), r = n < 0 ? n : 0;
+
+        for (int i = 0; i < n; i++) {
+                if (r == 0 && strcmp(names[i], "diag") == 0)
+                        r = sock_diag_hand_over(SD_LISTEN_FDS_START + i);
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
 static int run(const SupervisorOptions *options) {
         _cleanup_(server_done) Server s = { 0 };
         _cleanup_free_ char *message = NULL;
-        int r = daemon_loop_new(&s.event);
+        int r = take_sockets();
 
+        if (r >= 0)
+                r = daemon_loop_new(&s.event);
         if (r >= 0)
                 r = watchdog_new(s.event, &s.watchdog);
         if (r >= 0)
@@ -190,5 +208,7 @@ int main(int argc, char **argv) {
                 .alert_dir = paths.alert_dir,
                 .store_path = paths.store_path,
                 .shim = HERO_PROC_BINDIR "/hero_proc_notify",
+                .dialer = paths.dialer,
+                .hands = paths.hands,
         });
 }

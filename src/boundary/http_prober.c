@@ -59,6 +59,7 @@ struct Prober {
         unsigned n_refs;  /* the owner and each probe */
         Waiters *waiters; /* whose turn starts what is queued: done() is thus never called from within probe_start() */
         ProberLimits limits;
+        const char *dialer; /* NULL: there is none */
         unsigned n_fresh, n_in_flight, n_queued;
         Desk *desks, **free_desks; /* one for each probe in flight; the first max - n_in_flight are free */
         TAILQ_HEAD(, Probe) queue, begun;
@@ -142,6 +143,8 @@ static void probe_report(Probe *p) {
 static int watch_socket(Probe *p) {
         uint32_t events = probe_exchange_events(&p->exchange);
 
+        if (p->waiter.fd != p->exchange.fd) /* that to the dialer has made place for what it has sent */
+                waiters_socket_is_closed(p->prober->waiters, &p->waiter);
         return events == 0 ? 0 : waiters_await_socket(p->prober->waiters, &p->waiter, p->exchange.fd, events);
 }
 
@@ -219,7 +222,7 @@ static void begin_first(Prober *b) {
         TAILQ_INSERT_TAIL(&b->begun, p, next);
         p->start_usec = clock_monotonic_usec();
         p->deadline_usec = usec_add(p->start_usec, p->exchange.definition->timeout_usec);
-        probe_exchange_begin(&p->exchange, &p->reach, &p->desk->parser, &p->desk->result);
+        probe_exchange_begin(&p->exchange, &p->reach, b->dialer, &p->desk->parser, &p->desk->result);
 }
 
 static void look_for_answers(Prober *b) {
@@ -277,6 +280,10 @@ int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
                 return r;
         *ret = TAKE_PTR(b);
         return 0;
+}
+
+void prober_set_dialer(Prober *b, const char *path) {
+        b->dialer = path;
 }
 
 Prober *prober_free(Prober *b) {

@@ -7,6 +7,7 @@
  * queue does not count against their timeout. A probe that hangs makes room for the next after a moment, so that a few
  * services that hang on everything do not hold up all others. */
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -27,14 +28,15 @@ typedef struct ProbeResult {
         uint64_t due_usec, began_usec, done_usec; /* monotonic: when it should have begun, and when it did */
 } ProbeResult;
 
-/* How a unix socket or port is reached, where that is not the prober's to decide. `connect` is given a fresh
- * non-blocking stream socket and connects it to what is to be asked. 0: done, and it may be asked; -EAGAIN: the accept
- * queue of a unix socket is full, it is called again with the same socket; -EINPROGRESS: a port's answer is on the way;
- * other negative errno: why it cannot be connected to; 1: it is not to be asked, and outcome, error and nobody_there of
- * *refusal say why. */
+/* How a unix socket or port is reached, where that is not the prober's to decide.
+ *
+ * A unix socket: `connect` is given a fresh non-blocking stream socket and connects it to what is to be asked. 0: done,
+ * and it may be asked; -EAGAIN: its accept queue is full, `connect` is called again with the same socket; other
+ * negative errno: why it cannot be connected to; 1: it is not to be asked, and outcome, error and nobody_there of
+ * *refusal say why. A port: `find` says at which address, IPv4 as ::ffff:; false: as 1. Without it: 127.0.0.1. */
 typedef struct ProbeReach {
         int (*connect)(int fd, ProbeResult *refusal, void *userdata);
-        int (*family)(void *userdata); /* of a port's socket, before each connect; NULL: AF_INET */
+        bool (*find)(struct in6_addr *ret, ProbeResult *refusal, void *userdata);
         void *userdata;
 } ProbeReach;
 
@@ -48,6 +50,8 @@ typedef struct ProberLimits {
 
 /* Borrows `event` until freed; lives on until its last probe is freed too. -ENOMEM and what sd-event says. */
 int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret);
+/* TCP connections are made by the hero_proc_dialer that listens at this path from now on; borrowed. */
+void prober_set_dialer(Prober *p, const char *path);
 Prober *prober_free(Prober *p);
 DEFINE_CLEANUP(Prober *, prober_free)
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define OWN "/proc/self/ns/net"
+#include "boundary/sock_diag.h"
 
 typedef char NamespacePath[sizeof("/proc/-2147483648/ns/net")];
 
@@ -14,11 +14,11 @@ static void path_of(pid_t pid, NamespacePath ret) {
 }
 
 uint64_t network_namespace_id(pid_t pid) {
-        NamespacePath path = OWN;
+        NamespacePath path = "/proc/self/ns/net";
         struct stat st;
 
-        if (pid != 0)
-                path_of(pid, path);
+        if (pid != 0 || sock_diag_is_of_host())
+                path_of(pid != 0 ? pid : 1, path);
         if (stat(path, &st) < 0)
                 return errno == ENOENT || errno == ESRCH ? 0 : UINT64_MAX;
         return st.st_ino;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "boundary/port_connection.h"
 #include "boundary/probe_words.h"
 #include "boundary/socket_path.h"
 #include "boundary/unix_connect.h"
@@ -80,33 +81,6 @@ static void judge_answer(ProbeExchange *e) {
         conclude(e, is_good ? PROBE_PASS : PROBE_FAIL);
 }
 
-/* Without lingering a close would leave each TCP probe a minute in TIME_WAIT, until no ports are left. */
-static int open_socket(int family) {
-        bool tcp = family != AF_UNIX;
-        const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-        _cleanup_close_ int fd = -1;
-
-        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (tcp && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-int probe_exchange_connect_to_port(int fd, const struct in6_addr *address, uint16_t port) {
-        const struct sockaddr_in v4 = {
-                .sin_family = AF_INET,
-                .sin_port = htons(port),
-                .sin_addr.s_addr = address->s6_addr32[3],
-        };
-        const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = *address };
-        int r = IN6_IS_ADDR_V4MAPPED(address) ? connect(fd, (const struct sockaddr *) &v4, sizeof(v4))
-                                              : connect(fd, (const struct sockaddr *) &v6, sizeof(v6));
-
-        return r < 0 ? -errno : 0;
-}
-
 /* A port of the range from which the kernel takes the callers' own: where nobody listens on it, one of some ten
  * thousand calls is given just that port, and TCP connects it to itself. */
 static bool has_called_itself(const ProbeExchange *e) {
@@ -135,32 +109,15 @@ static int connect_to_path(int fd, const char *path) {
         return file < 0 ? file : unix_connect(fd, file);
 }
 
-static int family_of(const ProbeExchange *e) {
-        if (!is_tcp(e))
-                return AF_UNIX;
-        return e->reach->family ? e->reach->family(e->reach->userdata) : AF_INET;
-}
-
-static int connect_it(ProbeExchange *e) {
-        static const struct in6_addr usual = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
-
-        if (e->reach->connect)
-                return e->reach->connect(e->fd, e->result, e->reach->userdata);
-        if (is_tcp(e))
-                return probe_exchange_connect_to_port(e->fd, &usual, e->definition->port);
-        return connect_to_path(e->fd, e->definition->socket);
-}
-
 static void step_connect(ProbeExchange *e) {
-        int r = connect_it(e);
+        int r = e->reach->connect ? e->reach->connect(e->fd, e->result, e->reach->userdata)
+                                  : connect_to_path(e->fd, e->definition->socket);
 
         if (r > 0)
                 conclude(e, e->result->outcome);
         else if (r == 0)
                 become_connected(e);
-        else if (r == -EINPROGRESS)
-                e->state = EXCHANGE_CONNECTING;
-        else if (r == -EAGAIN && !is_tcp(e))
+        else if (r == -EAGAIN)
                 e->state = EXCHANGE_KNOCKING;
         else
                 fail_with_errno(e, -r);
@@ -180,6 +137,48 @@ static void step_connected(ProbeExchange *e) {
                 fail_with_errno(e, error);
         else
                 become_connected(e);
+}
+
+/* Nothing of that is the service's fault. */
+static void blame_dialer(ProbeExchange *e, const char *what) {
+        char why[sizeof(e->result->error)];
+
+        (void) snprintf(why, sizeof(why), "hero_proc_dialer: %s", what);
+        probe_exchange_abandon(e, why);
+}
+
+static void step_dial(ProbeExchange *e) {
+        struct in6_addr address = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
+        uint16_t port = e->definition->port;
+
+        if (e->reach->find && !e->reach->find(&address, e->result, e->reach->userdata)) {
+                conclude(e, e->result->outcome);
+                return;
+        }
+        e->fd = e->dialer ? port_connection_ask(e->dialer, &address, port) : port_connection_open(&address, port);
+        if (e->fd >= 0)
+                e->state = e->dialer ? EXCHANGE_DIALING : EXCHANGE_CONNECTING;
+        else if (e->dialer)
+                blame_dialer(e, strerror(-e->fd));
+        else
+                fail_with_errno(e, -e->fd);
+}
+
+static void step_dialed(ProbeExchange *e) {
+        int error, fd, r = port_connection_take(e->fd, &error, &fd);
+
+        if (r == -EAGAIN)
+                return;
+        if (r < 0) {
+                blame_dialer(e, strerror(-r));
+        } else if (error != 0) {
+                fail_with_errno(e, error);
+        } else {
+                (void) close(e->fd);
+                e->fd = fd;
+                e->state = EXCHANGE_CONNECTING;
+                step_connected(e);
+        }
 }
 
 /* Sends what goes. No failure here is a verdict: a service may answer before it took all of the request, and what it
@@ -218,6 +217,8 @@ static bool step_read(ProbeExchange *e) {
 void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads) {
         if (e->state == EXCHANGE_KNOCKING)
                 step_connect(e);
+        else if (e->state == EXCHANGE_DIALING)
+                step_dialed(e);
         else if (e->state == EXCHANGE_CONNECTING)
                 step_connected(e);
         if (e->state != EXCHANGE_TALKING)
@@ -233,11 +234,12 @@ void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads) {
                         return;
 }
 
-void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result) {
+void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, const char *dialer, HttpResponse *parser,
+                          ProbeResult *result) {
         const ProbeDefinition *d = e->definition;
-        int r;
 
         e->reach = reach;
+        e->dialer = dialer;
         e->response = parser;
         e->n_sent = 0;
         e->was_reset = false;
@@ -245,12 +247,15 @@ void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpRespons
         *result = (ProbeResult){ .outcome = PROBE_UNKNOWN };
         http_response_init(e->response, d->type == PROBE_HTTP && strcmp(d->method, "HEAD") == 0, d->expect_body);
 
-        r = open_socket(family_of(e));
-        if (r < 0) {
-                fail_with_errno(e, -r);
+        if (is_tcp(e)) {
+                step_dial(e);
                 return;
         }
-        e->fd = r;
+        e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (e->fd < 0) {
+                fail_with_errno(e, errno);
+                return;
+        }
         step_connect(e);
         if (e->state == EXCHANGE_TALKING)
                 probe_exchange_go_on(e, 0);
@@ -260,6 +265,8 @@ uint32_t probe_exchange_events(const ProbeExchange *e) {
         /* epoll calls a unix socket that is not connected hung up, over and over: no use waiting for it. */
         if (e->state == EXCHANGE_KNOCKING)
                 return 0;
+        if (e->state == EXCHANGE_DIALING)
+                return EPOLLIN;
         return EPOLLIN | (e->state == EXCHANGE_CONNECTING || e->n_sent < e->n_request ? EPOLLOUT : 0);
 }
 
@@ -268,6 +275,10 @@ void probe_exchange_give_up(ProbeExchange *e) {
 
         if (e->state == EXCHANGE_KNOCKING) {
                 fail(e, "accept queue full");
+                return;
+        }
+        if (e->state == EXCHANGE_DIALING) {
+                blame_dialer(e, "no answer");
                 return;
         }
         if (e->state == EXCHANGE_CONNECTING)

@@ -13,6 +13,7 @@
 typedef enum ExchangeState {
         EXCHANGE_IDLE,
         EXCHANGE_KNOCKING,   /* unix: the accept queue is full; probe_exchange_go_on() tries again */
+        EXCHANGE_DIALING,    /* TCP: the dialer has been asked for a connection */
         EXCHANGE_CONNECTING, /* TCP: the handshake is under way */
         EXCHANGE_TALKING,
         EXCHANGE_DONE, /* *result holds outcome, error and status */
@@ -23,6 +24,7 @@ typedef struct ProbeExchange {
         char *request;
         size_t n_request;
         const ProbeReach *reach; /* borrowed until the end */
+        const char *dialer;      /* the same; NULL: TCP connections are made here */
 
         ExchangeState state;
         int fd;
@@ -37,13 +39,9 @@ typedef struct ProbeExchange {
 int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
 void probe_exchange_done(ProbeExchange *e);
 
-/* To an IPv4 address as ::ffff:a.b.c.d with a socket of AF_INET, to any other with one of AF_INET6. -EINPROGRESS: it is
- * under way. */
-int probe_exchange_connect_to_port(int fd, const struct in6_addr *address, uint16_t port);
-
-/* Connects and sends what goes, and does not look for an answer yet. `reach`, `parser` and `result` are borrowed until
- * the end. */
-void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, HttpResponse *parser, ProbeResult *result);
+/* Connects and sends what goes, and does not look for an answer yet. All that is passed is borrowed until the end. */
+void probe_exchange_begin(ProbeExchange *e, const ProbeReach *reach, const char *dialer, HttpResponse *parser,
+                          ProbeResult *result);
 /* Goes on as far as it can; reads at most n_reads times. Nothing happens when there is nothing to be done yet. */
 void probe_exchange_go_on(ProbeExchange *e, unsigned n_reads);
 /* What to wait for (EPOLLIN, EPOLLOUT); 0: for nothing, only time helps. */

@@ -53,7 +53,3 @@ bool process_may_own_socket(const SocketHolder *holder) {
                 return true;
         return st.st_uid == 0 || st.st_uid == user;
 }
-
-int process_signal(int pidfd, int signal) {
-        return pidfd_send_signal(pidfd, signal, NULL, 0) < 0 ? -errno : 0;
-}

@@ -20,6 +20,3 @@ int process_hold(const SocketHolder *holder);
  * as. Else it may have been handed it, by somebody who wants it ended. True as well where that cannot be told any more.
  */
 bool process_may_own_socket(const SocketHolder *holder);
-
-/* 0 or negative errno: -ESRCH where it has ended, -EPERM where that is not for us to do. */
-int process_signal(int pidfd, int signal);

@@ -130,7 +130,7 @@ static int make_folder(const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
-int service_folder_make(const ServiceDefinition *d) {
+int service_folder_make(const ServiceDefinition *d, FolderGift *ret) {
         const ActionDefinition *owner = NULL;
         _cleanup_close_ int fd = -1;
         struct stat st;
@@ -154,7 +154,8 @@ int service_folder_make(const ServiceDefinition *d) {
         remember_owner(owner->user, owner->group, uid, gid);
         if (is_owned(&st, uid, gid))
                 return 0;
-        return fchown(fd, uid, gid) < 0 ? -errno : 0;
+        *ret = (FolderGift){ TAKE_FD(fd), uid, gid };
+        return 1;
 }
 
 int service_folder_remove(const ServiceDefinition *d) {

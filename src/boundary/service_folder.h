@@ -4,12 +4,21 @@
 /* The folders of a service: where its sockets are, and where its argument files are. Root makes folders here that a
  * service's user owns, so every step is taken from an open parent and follows no link. */
 
+#include <sys/types.h>
+
 #include "core/service_definition.h"
 
-/* Makes $HERO_SOCKET_DIR/NAME, 0755, owned by the user and group of its first action that names a user. Ready when it
- * is there already as a folder (the owner is put right). 0, -ENOTDIR, -ESRCH (no such user or group) or negative errno.
- * Who a name is, is looked up, which may block, only when the folder is new or owned by another than it last was. */
-int service_folder_make(const ServiceDefinition *d);
+typedef struct FolderGift {
+        int folder; /* to be closed */
+        uid_t uid;
+        gid_t gid; /* -1: the group stays */
+} FolderGift;
+
+/* Makes $HERO_SOCKET_DIR/NAME, 0755, which is to be owned by the user and group of its first action that names a user.
+ * 0: it is there, and theirs; 1: it is there, and *ret says who it is to be given to (hands.h); -ENOTDIR, -ESRCH (no
+ * such user or group) or other negative errno. Who a name is, is looked up, which may block, only when the folder is
+ * new or owned by another than it last was. */
+int service_folder_make(const ServiceDefinition *d, FolderGift *ret);
 /* Removes it, if it is empty. */
 int service_folder_remove(const ServiceDefinition *d);
 

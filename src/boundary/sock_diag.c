@@ -2,6 +2,7 @@
 #include "boundary/sock_diag.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
@@ -12,25 +13,64 @@
 
 enum {
         BUFFER_BYTES = 64 * 1024, /* the kernel's parts of a dump are at most 32 KiB */
+        PARTS_MAX = 16 * 1024,    /* of a dump that is not read to its end */
 };
+
+static int handed = -1; /* -1: each SockDiag has a socket of its own */
+
+/* What is left of a dump would make the next request EBUSY, and be taken for its answer. */
+static void drain(int fd) {
+        char byte;
+
+        for (unsigned i = 0; i < PARTS_MAX && recv(fd, &byte, sizeof(byte), MSG_TRUNC | MSG_DONTWAIT) > 0; i++)
+                ;
+}
+
+int sock_diag_hand_over(int fd) {
+        int protocol = 0, flags = fcntl(fd, F_GETFL);
+        socklen_t n = sizeof(protocol);
+
+        if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &n) < 0)
+                return -errno;
+        n = sizeof(int);
+        if (protocol != NETLINK_SOCK_DIAG || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &protocol, &n) < 0 ||
+            protocol != AF_NETLINK)
+                return -EPROTOTYPE;
+        if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                return -errno;
+        drain(fd); /* of a server that was killed while it read */
+        handed = fd;
+        return 0;
+}
+
+bool sock_diag_is_of_host(void) {
+        return handed >= 0;
+}
+
+static int socket_of(const SockDiag *d) {
+        return handed >= 0 ? handed : d->fd;
+}
 
 static int diag_open(SockDiag *d) {
         if (!d->buffer)
                 d->buffer = malloc(BUFFER_BYTES);
         if (!d->buffer)
                 return -ENOMEM;
-        if (d->fd < 0)
+        if (socket_of(d) < 0)
                 d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
-        return d->fd < 0 ? -errno : 0;
+        return socket_of(d) < 0 ? -errno : 0;
 }
 
-static int diag_request(SockDiag *d, const void *body, size_t n) {
+/* One number for all of them: what comes late on a socket that they share must not be taken for another's. */
+static uint32_t sequence;
+
+static int diag_request(const SockDiag *d, const void *body, size_t n) {
         const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
         struct nlmsghdr header = {
                 .nlmsg_len = (uint32_t) NLMSG_LENGTH(n),
                 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-                .nlmsg_seq = ++d->sequence,
+                .nlmsg_seq = ++sequence,
         };
         struct iovec parts[] = { { &header, sizeof(header) }, { (void *) body, n } };
         struct msghdr m = {
@@ -40,7 +80,7 @@ static int diag_request(SockDiag *d, const void *body, size_t n) {
                 .msg_iovlen = ELEMENTSOF(parts),
         };
 
-        return sendmsg(d->fd, &m, 0) < 0 ? -errno : 0;
+        return sendmsg(socket_of(d), &m, 0) < 0 ? -errno : 0;
 }
 
 static int diag_error(const struct nlmsghdr *message) {
@@ -52,8 +92,8 @@ static int diag_error(const struct nlmsghdr *message) {
 }
 
 /* 0: more come; 1: that was the last; -EINTR: the kernel says that its table changed meanwhile. */
-static int take_message(const SockDiag *d, const struct nlmsghdr *m, sock_diag_take_t take, void *userdata) {
-        if (m->nlmsg_seq != d->sequence)
+static int take_message(const struct nlmsghdr *m, sock_diag_take_t take, void *userdata) {
+        if (m->nlmsg_seq != sequence)
                 return 0;
         if (m->nlmsg_flags & NLM_F_DUMP_INTR)
                 return -EINTR;
@@ -70,7 +110,7 @@ static int take_part(const SockDiag *d, size_t n, sock_diag_take_t take, void *u
 
         while (NLMSG_OK(m, n)) {
                 size_t n_message = NLMSG_ALIGN(m->nlmsg_len);
-                int r = take_message(d, m, take, userdata);
+                int r = take_message(m, take, userdata);
 
                 /* NLMSG_NEXT() would go on below 0 where the last message lacks its padding. */
                 if (r != 0 || n_message >= n)
@@ -88,7 +128,7 @@ static int dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, 
                 return r;
         r = diag_request(d, body, n);
         while (r == 0) {
-                ssize_t n_part = recv(d->fd, d->buffer, BUFFER_BYTES, MSG_TRUNC);
+                ssize_t n_part = recv(socket_of(d), d->buffer, BUFFER_BYTES, MSG_TRUNC);
 
                 if (n_part < 0)
                         return -errno;
@@ -102,8 +142,9 @@ static int dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, 
 int sock_diag_dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, void *userdata) {
         int r = dump(d, body, n, take, userdata);
 
-        /* A dump left half read would make the next request EBUSY: begin anew with a new socket. */
-        if (r < 0 && d->fd >= 0) {
+        if (r < 0 && handed >= 0) {
+                drain(handed);
+        } else if (r < 0 && d->fd >= 0) { /* begin anew with a new socket */
                 (void) close(d->fd);
                 d->fd = -1;
         }

@@ -4,12 +4,12 @@
 /* One question to the kernel about all its sockets of a kind (sock_diag(7)), and the answer message by message. What is
  * asked and what is said is the business of socket_dump.c and port_table.c. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct SockDiag {
-        int fd; /* -1: opened at the next dump */
-        uint32_t sequence;
+        int fd; /* -1: opened at the next dump; unused where one was handed over */
         char *buffer;
 } SockDiag;
 
@@ -21,3 +21,9 @@ typedef int (*sock_diag_take_t)(const void *body, size_t n, void *userdata);
  * meanwhile, so what was taken may lack something. Other negative errno. */
 int sock_diag_dump(SockDiag *d, const void *body, size_t n, sock_diag_take_t take, void *userdata);
 void sock_diag_done(SockDiag *d);
+
+/* Has all dumps from now on taken by this netlink socket, which systemd has opened on the host's network
+ * (units/hero_proc-diag.socket) for a server that has no network. It is borrowed for good. -ENOTSOCK and other negative
+ * errno: it is no such socket. */
+int sock_diag_hand_over(int fd);
+bool sock_diag_is_of_host(void);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "boundary/hands.h"
 #include "boundary/process_end.h"
 #include "server/contest.h"
 #include "server/supervisor.h"
@@ -29,7 +30,8 @@ typedef struct Victim {
         SocketHolder holder;
         int pidfd; /* -1: it is gone, or has let go of the socket */
         sd_event_source *gone;
-        char name[160]; /* "PID 12 (nc) of x.scope" */
+        HandsCall *call; /* it is being signalled */
+        char name[160];  /* "PID 12 (nc) of x.scope" */
 } Victim;
 
 struct Eviction {
@@ -57,6 +59,7 @@ static const char *service_name(const Eviction *e) {
 static void drop_victims(Eviction *e) {
         for (size_t i = 0; i < e->n_victims; i++) {
                 sd_event_source_disable_unref(e->victims[i].gone);
+                hands_call_free(e->victims[i].call);
                 cleanup_close(&e->victims[i].pidfd);
         }
         free(e->victims);
@@ -161,12 +164,40 @@ static bool is_to_be_freed(Eviction *e, const Contested *c, const SocketHolder *
 
 static void begin_round(Eviction *e);
 
-static void finish_with(Victim *v, const char *how) {
-        log_notice("%s: %s has %s (kill_others)", service_name(v->eviction), v->name, how);
+static void let_go(Victim *v) {
         v->gone = sd_event_source_disable_unref(v->gone);
+        v->call = hands_call_free(v->call);
         cleanup_close(&v->pidfd);
         v->pidfd = -1;
+}
+
+static void finish_with(Victim *v, const char *how) {
+        log_notice("%s: %s has %s (kill_others)", service_name(v->eviction), v->name, how);
+        let_go(v);
         v->eviction->n_left--;
+}
+
+static void tell_of_immortal(const Victim *v, int error) {
+        tell(v->eviction, LOG_WARNING, "%s is held by %s, which cannot be ended: %s",
+             name_of(v->eviction, v->holder.socket), v->name, strerror(-error));
+}
+
+static void on_signalled(void *userdata, int r) {
+        Victim *v = userdata;
+        Eviction *e = v->eviction;
+
+        v->call = hands_call_free(v->call);
+        if (r >= 0 || r == -ESRCH)
+                return; /* on_gone() */
+        tell_of_immortal(v, r);
+        let_go(v);
+        if (--e->n_left == 0)
+                end(e);
+}
+
+static int send_signal(Victim *v, int number) {
+        v->call = hands_call_free(v->call);
+        return hands_signal(supervisor_hands(supervisor_of(v->eviction)), v->pidfd, number, on_signalled, v, &v->call);
 }
 
 static int on_gone(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -201,12 +232,10 @@ static void add_victim(Eviction *e, const SocketHolder *holder) {
         describe(holder->pid, unit, v->name, sizeof v->name);
         r = sd_event_add_io(supervisor_event(supervisor_of(e)), &v->gone, v->pidfd, EPOLLIN, on_gone, v);
         if (r >= 0)
-                r = process_signal(v->pidfd, SIGTERM);
+                r = send_signal(v, SIGTERM);
         if (r < 0 && r != -ESRCH) {
-                tell(e, LOG_WARNING, "%s is held by %s, which cannot be ended: %s", name_of(e, holder->socket), v->name,
-                     strerror(-r));
-                v->gone = sd_event_source_disable_unref(v->gone);
-                cleanup_close(&v->pidfd);
+                tell_of_immortal(v, r);
+                let_go(v);
                 return;
         }
         tell(e, LOG_NOTICE, "%s was held by %s, which was told to end", name_of(e, holder->socket), v->name);
@@ -234,9 +263,9 @@ static void end_holders(Eviction *e) {
 
 static void kill_those_left(Eviction *e) {
         for (size_t i = 0; i < e->n_victims; i++) {
-                const Victim *v = &e->victims[i];
+                Victim *v = &e->victims[i];
 
-                if (v->pidfd >= 0 && process_signal(v->pidfd, SIGKILL) >= 0)
+                if (v->pidfd >= 0 && send_signal(v, SIGKILL) >= 0)
                         log_notice("%s: %s was killed, as it still had the socket %d s after SIGTERM (kill_others)",
                                    service_name(e), v->name, (int) (TERM_PATIENCE_USEC / USEC_PER_SEC));
         }

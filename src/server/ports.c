@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/probe_exchange.h"
 #include "boundary/process_end.h"
 #include "server/port_network.h"
 #include "server/port_sighting.h"
@@ -89,23 +88,17 @@ struct in6_addr ports_address(const ServicePort *port) {
         return IN6_IS_ADDR_UNSPECIFIED(&port->loopback) ? usual : port->loopback;
 }
 
-int ports_probe_family(void *userdata) {
-        struct in6_addr address = ports_address(userdata);
-
-        return IN6_IS_ADDR_V4MAPPED(&address) ? AF_INET : AF_INET6;
-}
-
-int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
+bool ports_find(struct in6_addr *ret, ProbeResult *refusal, void *userdata) {
         const ServicePort *port = userdata;
-        struct in6_addr address = ports_address(port);
 
+        *ret = ports_address(port);
         if (port->state != SOCKET_FOREIGN)
-                return probe_exchange_connect_to_port(fd, &address, port->definition->port);
+                return true;
         refusal->outcome = PROBE_FAIL;
         refusal->nobody_there = true;
         (void) snprintf(refusal->error, sizeof refusal->error, "not asked: its port is held by PID %u (%s)",
                         port->listener_pid, port->listener_command);
-        return 1;
+        return false;
 }
 
 /* -- what follows from it -- */

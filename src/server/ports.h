@@ -28,10 +28,8 @@ size_t ports_find_strangers(Ports *k, Service *service, const ServicePort *port,
 
 /* Where a client on this machine gets to who listens on it; 127.0.0.1 while nobody does. IPv4 as ::ffff:. */
 struct in6_addr ports_address(const ServicePort *port);
-/* ProbeReach.family and .connect; userdata is the ServicePort: connects to it, but not to a stranger who was last seen
- * there. */
-int ports_probe_family(void *userdata);
-int ports_connect_probe(int fd, ProbeResult *refusal, void *userdata);
+/* ProbeReach.find; userdata is the ServicePort: there, but not where a stranger was last seen. */
+bool ports_find(struct in6_addr *ret, ProbeResult *refusal, void *userdata);
 
 /* One of the service's processes came up or died: looks at the ports, and whose they are now. */
 void ports_owner_changed(Ports *k, Service *service);

@@ -47,6 +47,8 @@ static int find_of_user(ServerPaths *p, const char *socket_dir, const char *stat
 int server_paths_find(ServerPaths *ret, bool is_user, const char *socket_dir, const char *state_dir) {
         if (!socket_dir)
                 socket_dir = environment("HERO_SOCKET_DIR");
+        ret->dialer = environment("HERO_PROC_DIALER");
+        ret->hands = environment("HERO_PROC_HANDS");
         if (is_user)
                 return find_of_user(ret, socket_dir, state_dir);
         return fill(ret, socket_dir, "/run", state_dir ? state_dir : "/var/lib/hero_proc");

@@ -47,9 +47,10 @@ static int make_probe(Service *s, size_t index, ServiceProbe *p) {
                 p->action = s->definition->ports[p->port].action;
         r = probe_new(supervisor_prober(s->supervisor), d, probing_on_done, p, &p->probe);
         if (r >= 0 && p->socket >= 0)
-                probe_set_reach(p->probe, &(ProbeReach){ sockets_connect_probe, NULL, &s->sockets[p->socket] });
+                probe_set_reach(p->probe,
+                                &(ProbeReach){ .connect = sockets_connect_probe, .userdata = &s->sockets[p->socket] });
         else if (r >= 0 && p->port >= 0)
-                probe_set_reach(p->probe, &(ProbeReach){ ports_connect_probe, ports_probe_family, &s->ports[p->port] });
+                probe_set_reach(p->probe, &(ProbeReach){ .find = ports_find, .userdata = &s->ports[p->port] });
         return r;
 }
 
@@ -154,6 +155,7 @@ Service *service_free(Service *s) {
         free_parts(s);
         systemd_client_forget(supervisor_systemd(s->supervisor), s);
         service_live_drop(s);
+        hands_call_free(s->gift);
         sd_event_source_disable_unref(s->step_timer);
         waiters_leave(supervisor_rechecks(s->supervisor), &s->recheck);
         service_definition_free(s->definition);

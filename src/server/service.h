@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "boundary/hands.h"
 #include "boundary/http_prober.h"
 #include "boundary/process_unit.h"
 #include "boundary/socket_table.h"
@@ -170,6 +171,8 @@ struct Service {
         uint64_t clear_since_usec;
         sd_event_source *step_timer;
         LiveChanges live;
+        HandsCall *gift; /* its folder is being given to its user; NULL mostly */
+        bool gift_failed;
         char *fault; /* why the units could not be made; NULL mostly */
 
         HealingRecord healing;

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/service_folder.h"
 #include "server/eviction.h"
+#include "server/folder_gift.h"
 #include "server/healing.h"
 #include "server/observation.h"
 #include "server/service_units.h"
@@ -156,7 +156,6 @@ static void issue_start(Action *a) {
         timeout_usec = usec_add(timeout_usec, JOB_MARGIN_USEC);
         if (timeout_usec > JOB_TIMEOUT_MAX_USEC)
                 timeout_usec = JOB_TIMEOUT_MAX_USEC;
-        (void) service_folder_make(a->service->definition); /* /run may have been swept by hand */
         if (a->by_operator && unit_facts_ever_started(&a->facts))
                 r = systemd_client_reset_failed(systemd, a->unit, NULL, NULL);
         if (r >= 0 && a->task == TASK_HEAL) {
@@ -200,7 +199,8 @@ void service_tasks_advance(Service *s) {
 
                 if (a->task == TASK_STOP && !a->task_issued)
                         issue_stop(a);
-                else if (a->task != TASK_NONE && !a->task_issued && may_start && eviction_is_over(a))
+                else if (a->task != TASK_NONE && !a->task_issued && may_start && eviction_is_over(a) &&
+                         folder_gift_is_over(s))
                         issue_start(a);
                 else if (a->task == TASK_NONE)
                         eviction_follow(a);

@@ -12,6 +12,7 @@
 #include "boundary/exec_file.h"
 #include "boundary/service_folder.h"
 #include "boundary/systemd_facts.h"
+#include "server/folder_gift.h"
 #include "server/notices.h"
 #include "server/service_live.h"
 #include "server/sockets.h"
@@ -209,7 +210,7 @@ static void create(Service *s) {
 
         s->step = UNITS_CREATING;
         if (r >= 0)
-                r = service_folder_make(s->definition);
+                r = folder_gift_begin(s);
         if (r < 0)
                 give_up(s, s->definition->directory, r == -ESRCH ? "its user or group does not exist" : strerror(-r));
         else if ((r = service_units_write_exec_files(s, plan)) < 0)

@@ -34,6 +34,7 @@ struct Supervisor {
         Records *records;
         SystemdClient *systemd;
         Prober *prober;
+        Hands hands;
         Waiters *rechecks; /* services whose state changes with time alone */
         Metrics metrics;
         Sockets *sockets;
@@ -50,6 +51,10 @@ struct Supervisor {
 
 sd_event *supervisor_event(const Supervisor *s) {
         return s->event;
+}
+
+const Hands *supervisor_hands(const Supervisor *s) {
+        return &s->hands;
 }
 
 Prober *supervisor_prober(const Supervisor *s) {
@@ -352,6 +357,9 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
                 r = systemd_client_new(event, adoption_callbacks(), s->adoption, &s->systemd);
         if (r == 0)
                 r = prober_new(event, &(ProberLimits){ PROBES_FRESH_MAX, PROBES_IN_FLIGHT_MAX }, &s->prober);
+        if (r == 0)
+                prober_set_dialer(s->prober, options->dialer);
+        s->hands = (Hands){ event, options->hands };
         if (r == 0)
                 r = waiters_new(event, &recheck_callbacks, s, &s->rechecks);
         if (r == 0)

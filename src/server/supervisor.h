@@ -18,6 +18,7 @@ typedef struct SupervisorOptions {
         bool is_user;
         int restart_limit; /* RestartLimiter.per_window */
         const char *socket_dir, *exec_dir, *alert_dir, *store_path, *shim;
+        const char *dialer, *hands; /* the sockets of hero_proc_dialer and hero_proc_hands; NULL: there is none */
 } SupervisorOptions;
 
 /* Told of every change; bus_api implements it. */
@@ -50,6 +51,7 @@ void supervisor_drop(Supervisor *s, Service *service); /* frees it */
 sd_event *supervisor_event(const Supervisor *s);
 Waiters *supervisor_rechecks(const Supervisor *s);
 Prober *supervisor_prober(const Supervisor *s);
+const Hands *supervisor_hands(const Supervisor *s);
 Metrics *supervisor_metrics(Supervisor *s);
 SystemdClient *supervisor_systemd(const Supervisor *s);
 Store *supervisor_store(const Supervisor *s);

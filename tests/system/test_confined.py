@@ -6,7 +6,10 @@ The other tests run on the same unit. These are about the places and rights that
 
 from __future__ import annotations
 
+import inspect
+
 from box import SERVER_UNIT
+from house import sleeper
 
 SOCKETS = {  # where, whose, and the mode of the folder that it is in
     "tmp": ("/tmp/rpc.sock", "daemon", None), "srv": ("/srv/deep/er/rpc.sock", "daemon", "700"),
@@ -79,3 +82,116 @@ def test_the_server_itself_gets_no_further_than_its_unit_says(box):
     for path in ("/usr/bin/x", "/etc/x", "/boot/x", "/home/hero/x", "/proc/sys/kernel/hostname", "/sys/fs/cgroup/x"):
         done = box.run([*enter, "sh", "-c", f": >{path}"], check=False)
         assert done.returncode != 0 and "Read-only" in done.stderr, (path, done)
+    assert box.output("readlink", f"/proc/{pid}/ns/net") != box.output("readlink", "/proc/1/ns/net")
+
+
+# -- what it has others do --
+
+PORT = 8123
+TCP = {"name": "tcp", "ports": [PORT], "on_unhealthy": "report", "ready": "notify",
+       "probe": {"port": PORT, "path": "/health", "interval_ms": 100, "timeout_ms": 1000}}
+
+
+def ask(path: str, question: str, descriptor: str | None = None) -> list:
+    """For the agent: the error that whoever runs errands at that path answers, and who is at the other end of a connection
+    that comes along. `descriptor`: a file that is opened and sent, or the number of a process, for its pidfd."""
+    import array, os, socket, struct  # pylint: disable=import-outside-toplevel,multiple-imports
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(5)
+        s.connect(path)
+        sent = []
+        if descriptor:
+            fd = os.pidfd_open(int(descriptor)) if descriptor.isdigit() else os.open(descriptor, os.O_RDONLY)
+            sent = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        s.sendmsg([bytes.fromhex(question)], sent)
+        if descriptor:
+            os.close(fd)
+        answer, fds, _, _ = socket.recv_fds(s, 64, 4)
+    where = []
+    for fd in fds:
+        with socket.socket(fileno=fd) as connection:
+            where.append(list(connection.getpeername()))
+    return [struct.unpack("i", answer)[0] if answer else None, where]
+
+
+def test_the_dialer_connects_to_loopback_and_for_root_alone(box):
+    box.start_server()
+    box.apply({**TCP, "exec": [box.fixture("herodemo_server"), "--name", "tcp", "--port", str(PORT), "--ready", "notify"]})
+    box.wait_state("tcp", "running", 10)
+    path, port, local = "/run/hero_proc/dialer.sock", PORT.to_bytes(4, "little").hex(), "00" * 10 + "ffff7f000001"
+    assert box.agent.call(ask, path, local + port) == [0, [["127.0.0.1", PORT]]]
+    assert box.agent.call(ask, path, local + "00" * 4)[0] == 22, "no port at all: EINVAL"
+    assert box.agent.call(ask, path, "00" * 10 + "ffff0a000001" + port)[0] == 22, "not on loopback: EINVAL"
+    refused = box.run(["python3", "-c", f"import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect('{path}')"],
+                      check=False, user="hero")
+    assert "PermissionError" in refused.stderr, refused
+    pid = box.main_pid("hero_proc-dialer.service")
+    status = box.read_file(f"/proc/{pid}/status")
+    assert "CapEff:\t0000000000000000" in status and "Uid:\t0\t" not in status, status
+
+
+def test_without_the_dialer_no_service_is_called_failed_and_with_it_all_goes_on(box):
+    before = box.main_pid("hero_proc-dialer.service")
+    box.run(["kill", "-KILL", str(before)])
+    box.wait_for(lambda: box.main_pid("hero_proc-dialer.service") not in (0, before), 5, "it is back by itself")
+    box.systemctl("mask", "--runtime", "--now", "hero_proc-dialer.service", "hero_proc-dialer.socket")
+    box.wait_for(lambda: "hero_proc_dialer" in box.hero("why", "tcp", check=False).stdout, 10, "it is said who is missing")
+    box.wait_state("tcp", "unknown", 20)
+    assert box.http(PORT, "/health")[0] == 200, "the service itself is well"
+    box.systemctl("unmask", "--runtime", "hero_proc-dialer.service", "hero_proc-dialer.socket")
+    box.systemctl("start", "hero_proc-dialer.socket")
+    box.wait_state("tcp", "running", 10)
+    states = {row["to"] for row in box.hero_json("history", "tcp")}
+    assert "failed" not in states and "unknown" in states, states
+    box.hero("remove", "tcp")
+
+
+def test_hands_do_only_what_they_are_for(box):
+    box.run(["install", "-d", "/srv/given"])
+    box.write_file("/srv/file", "")
+    path, daemon = "/run/hero_proc/hands.sock", "0100000001000000ffffffff"
+    assert box.agent.call(ask, path, daemon, "/srv/given") == [0, []]
+    assert box.output("stat", "-c", "%U %G", "/srv/given") == "daemon root"
+    assert box.agent.call(ask, path, daemon, "/srv/file")[0] == 20, "no folder: ENOTDIR"
+    assert box.agent.call(ask, path, daemon)[0] == 9, "nothing to do it to: EBADF"
+    victim = box.spawn(["sleep", "1000"])
+    pid = box.wait_for(lambda: box.run(["pgrep", "-x", "sleep"], check=False).stdout.split(), 5, "it sleeps")[0]
+    assert box.agent.call(ask, path, "020000001300000000000000", pid)[0] == 1, "SIGSTOP: EPERM"
+    assert box.agent.call(ask, path, "030000000f00000000000000", pid)[0] == 95, "no such verb: EOPNOTSUPP"
+    assert box.agent.call(ask, path, "020000000f00000000000000", pid) == [0, []]
+    assert victim.wait(5) != 0
+    source = inspect.getsource(ask) + f"print(ask({path!r}, {daemon!r}, '/usr/share')[0])"
+    server = ["nsenter", "-t", str(box.main_pid(SERVER_UNIT)), "-m", "--"]
+    assert box.output(*server, "python3", "-c", source) == "30", "read-only to the server: EROFS"
+    status = box.read_file(f"/proc/{box.main_pid('hero_proc-hands.service')}/status")
+    assert f"CapEff:\t{1 << 0 | 1 << 5:016x}" in status and "Uid:\t0\t" not in status, status
+
+
+def test_a_folder_that_could_not_be_given_away_is_when_it_can(box):
+    box.systemctl("mask", "--runtime", "--now", "hero_proc-hands.service", "hero_proc-hands.socket")
+    command = [box.fixture("herodemo_server"), "--name", "given", "--socket", "/run/hero/given/rpc.sock", "--ready", "notify"]
+    box.apply({"name": "given", "user": "daemon", "exec": command, "ready": "notify", "sockets": ["rpc.sock"],
+               "restart": {"policy": "never"}}, check=False)
+    box.wait_state("given", "failed", 10)
+    assert "cannot be given to its user" in box.journal(SERVER_UNIT)
+    box.systemctl("unmask", "--runtime", "hero_proc-hands.service", "hero_proc-hands.socket")
+    box.systemctl("start", "hero_proc-hands.socket")
+    box.hero("start", "given")
+    box.wait_state("given", "running", 10)
+    assert box.output("stat", "-c", "%U", "/run/hero/given") == "daemon"
+    box.hero("remove", "given")
+
+
+def test_with_the_server_all_of_them_stop_and_start(box):
+    parts = [f"hero_proc-{part}" for part in ("diag.socket", "dialer.socket", "dialer.service", "hands.socket", "hands.service")]
+
+    def states():
+        return {part: box.unit_property(part, "ActiveState") for part in parts}
+
+    assert set(states().values()) == {"active"}, states()
+    box.stop_server()
+    box.wait_for(lambda: set(states().values()) == {"inactive"}, 10, "none is left")
+    box.start_server()
+    box.apply(sleeper("still"))
+    box.wait_state("still", "running", 10)
+    assert states()["hero_proc-diag.socket"] == states()["hero_proc-hands.socket"] == "active", states()

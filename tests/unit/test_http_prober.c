@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "boundary/errand.h"
 #include "boundary/http_prober.h"
+#include "boundary/port_connection.h"
 #include "http_behaviours.h"
 #include "unit_sockets.h"
 
@@ -528,6 +530,82 @@ TEST(a_link_in_the_place_of_the_socket_is_not_connected_to) {
         ASSERT_EQ(accept(listener, NULL, NULL), -1);
 }
 
+/* ---- through hero_proc_dialer ---- */
+
+static void serve_nothing(int connection) {
+        (void) close(connection);
+        for (;;)
+                (void) pause();
+}
+
+static pid_t dial_at(const char *path, void (*run)(int connection)) {
+        int listener = bind_at(path, SOCK_SEQPACKET);
+        pid_t pid;
+
+        if (listener < 0 || listen(listener, 8) < 0)
+                return -1;
+        (void) fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                _exit(errand_serve(listener, run) < 0);
+        }
+        (void) close(listener);
+        return pid;
+}
+
+static ProbeResult ask_by(const char *dialer, const ProbeDefinition *d) {
+        _cleanup_bench_ Bench b = { 0 };
+        _cleanup_(probe_freep) Probe *p = NULL;
+
+        if (!bench_init(&b, 4) || probe_new(b.prober, d, on_done, &b, &p) < 0)
+                return (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
+        prober_set_dialer(b.prober, dialer);
+        if (probe_start(p) < 0 || !run_until(&b, 1))
+                return (ProbeResult){ .outcome = _PROBE_OUTCOME_MAX };
+        return b.last;
+}
+
+TEST(a_port_is_asked_through_the_dialer_as_without_one) {
+        static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "dialer");
+        _cleanup_service_ pid_t dialer = dial_at(path, port_connection_serve);
+        uint16_t port = 0, dead_port = 0;
+        _cleanup_service_ pid_t service = serve(listen_on_port(&port, 8), &behaviour);
+        ProbeDefinition d = definition_for(NULL, port);
+        ProbeResult r;
+
+        ASSERT(dialer > 0 && service > 0);
+        ASSERT_EQ(ask_by(path, &d).outcome, PROBE_PASS);
+        ASSERT(close(listen_on_port(&dead_port, 8)) == 0);
+        d.port = dead_port;
+        r = ask_by(path, &d);
+        ASSERT_EQ(r.outcome, PROBE_FAIL);
+        ASSERT_STREQ(r.error, "refused");
+        ASSERT(r.nobody_there);
+}
+
+TEST(a_dialer_that_is_not_there_or_hangs_is_no_fault_of_the_service) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "dialer");
+        uint16_t port = 0;
+        _cleanup_close_ int listener = listen_on_port(&port, 8);
+        const ProbeDefinition d = definition_for(NULL, port);
+        ProbeResult r = ask_by(path, &d);
+
+        ASSERT_EQ(r.outcome, PROBE_UNKNOWN);
+        ASSERT_STREQ(r.error, "hero_proc_dialer: No such file or directory");
+        _cleanup_service_ pid_t dialer = dial_at(path, serve_nothing);
+        ASSERT(listener >= 0 && dialer > 0);
+        r = ask_by(path, &d); /* it hangs up, and then takes nobody any more */
+        ASSERT_EQ(r.outcome, PROBE_UNKNOWN);
+        ASSERT_STREQ(r.error, "hero_proc_dialer: Connection reset by peer");
+        r = ask_by(path, &d);
+        ASSERT_EQ(r.outcome, PROBE_UNKNOWN);
+        ASSERT_STREQ(r.error, "hero_proc_dialer: no answer");
+}
+
 /* ---- reached by somebody else's word ---- */
 
 typedef struct Guide {
@@ -559,10 +637,10 @@ TEST(who_reaches_the_socket_decides_where_and_may_be_called_again) {
         const ProbeDefinition d = definition_for("/nonexistent", 0);
         Guide g = { .path = path, .n_busy_left = 2 };
 
-        ASSERT_EQ(ask(&d, &(ProbeReach){ guide_connect, NULL, &g }).outcome, PROBE_PASS);
+        ASSERT_EQ(ask(&d, &(ProbeReach){ .connect = guide_connect, .userdata = &g }).outcome, PROBE_PASS);
         ASSERT_EQ(g.n_calls, 3);
         g.path = in_folder(folder, "none");
-        ASSERT_STREQ(ask(&d, &(ProbeReach){ guide_connect, NULL, &g }).error, "no such socket");
+        ASSERT_STREQ(ask(&d, &(ProbeReach){ .connect = guide_connect, .userdata = &g }).error, "no such socket");
 }
 
 TEST(a_connection_that_is_refused_to_the_probe_gets_no_byte) {
@@ -571,7 +649,7 @@ TEST(a_connection_that_is_refused_to_the_probe_gets_no_byte) {
         _cleanup_close_ int listener = listen_at(path, 8), accepted = -1;
         const ProbeDefinition d = definition_for(path, 0);
         Guide g = { .path = path, .refuses = true };
-        ProbeResult r = ask(&d, &(ProbeReach){ guide_connect, NULL, &g });
+        ProbeResult r = ask(&d, &(ProbeReach){ .connect = guide_connect, .userdata = &g });
         char byte;
 
         ASSERT_EQ(r.outcome, PROBE_FAIL);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "boundary/hands_work.h"
 #include "boundary/process_end.h"
 #include "unit_sockets.h"
 
@@ -58,10 +59,10 @@ TEST(a_process_that_has_the_socket_is_held_and_ended) {
         ASSERT(listener >= 0 && child > 0);
         pidfd = process_hold(&holder);
         ASSERT(pidfd >= 0);
-        ASSERT_EQ(process_signal(pidfd, SIGTERM), 0);
+        ASSERT_EQ(hands_do(&(HandsQuestion){ HANDS_SIGNAL, SIGTERM, 0 }, pidfd), 0);
         ASSERT(ends_within_a_second(pidfd));
         ASSERT(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-        ASSERT_EQ(process_signal(pidfd, SIGTERM), -ESRCH);
+        ASSERT_EQ(hands_do(&(HandsQuestion){ HANDS_SIGNAL, SIGTERM, 0 }, pidfd), -ESRCH);
         ASSERT_EQ(process_hold(&holder), -ESRCH);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boundary/hands_work.h"
 #include "unit/unit_test.h"
 
 /* The C library's own, counted on the way. */
@@ -42,24 +43,29 @@ static bool set_up(void) {
 TEST(a_folder_that_is_right_already_is_made_again_without_a_look_up) {
         ActionDefinition action;
         const ServiceDefinition *d;
+        FolderGift gift;
         struct stat st;
         unsigned n;
 
         ASSERT(set_up());
         d = make_definition(&action);
-        ASSERT_EQ(service_folder_make(d), 0);
+        ASSERT_EQ(service_folder_make(d, &gift), 0);
         ASSERT_EQ(n_lookups, 1);
         n = n_lookups;
-        ASSERT_EQ(service_folder_make(d), 0);
+        ASSERT_EQ(service_folder_make(d, &gift), 0);
         ASSERT_EQ(n_lookups, n);
         ASSERT_EQ(stat(folder, &st), 0);
         ASSERT_EQ(st.st_uid, geteuid());
         if (geteuid() == 0) { /* only root can give it away */
                 ASSERT_EQ(chown(folder, 1, 1), 0);
-                ASSERT_EQ(service_folder_make(d), 0);
+                ASSERT_EQ(service_folder_make(d, &gift), 1);
                 ASSERT_EQ(n_lookups, n + 1);
+                ASSERT_EQ(gift.uid, 0);
+                ASSERT_EQ(hands_do(&(HandsQuestion){ HANDS_GIVE_FOLDER, gift.uid, gift.gid }, gift.folder), 0);
+                ASSERT_EQ(close(gift.folder), 0);
                 ASSERT_EQ(stat(folder, &st), 0);
                 ASSERT_EQ(st.st_uid, 0);
+                ASSERT_EQ(service_folder_make(d, &gift), 0);
         }
         ASSERT_EQ(service_folder_remove(d), 0);
         ASSERT_EQ(rmdir(root), 0);
