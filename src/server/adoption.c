@@ -292,8 +292,10 @@ static void finish_pass(Adoption *a) {
         size_t n;
         Service *const *services = supervisor_services(a->supervisor, &n);
 
-        if (first)
+        if (first) {
                 sockets_begin(supervisor_sockets(a->supervisor));
+                ports_begin(supervisor_ports(a->supervisor));
+        }
         for (size_t i = 0; i < n; i++) {
                 judge_service(a, services[i], new_life);
                 supervisor_mark(services[i]);

@@ -26,6 +26,7 @@ struct Ports {
         PortTable *table; /* NULL: no service has declared a port yet */
         PortOwners *owners;
         sd_event_source *sweep;
+        bool has_begun;
         bool to_sweep; /* a table changed, and not every service has been looked at since */
         PortNetworkList networks;
         Service **followed; /* those that declare ports */
@@ -195,7 +196,7 @@ static bool follow_networks(Ports *k, Service *s) {
 }
 
 bool ports_look(Ports *k, Service *service) {
-        if (service->definition->n_ports == 0 || !k->table)
+        if (service->definition->n_ports == 0 || !k->table || !k->has_begun)
                 return false;
         (void) follow_networks(k, service);
         refresh(k, k->table);
@@ -246,10 +247,15 @@ static void refresh_all(Ports *k) {
 }
 
 void ports_catch_up(Ports *k) {
-        if (k->n_followed == 0)
+        if (k->n_followed == 0 || !k->has_begun)
                 return;
         refresh_all(k);
         sweep_all(k);
+}
+
+void ports_begin(Ports *k) {
+        k->has_begun = true;
+        ports_catch_up(k);
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -261,7 +267,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         refresh_all(k);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
         follow_next_network(k);
-        if (port_owners_recheck_one(k->owners) || k->to_sweep)
+        if (k->has_begun && (port_owners_recheck_one(k->owners) || k->to_sweep))
                 sweep_all(k);
         (void) sd_event_source_set_time_relative(source,
                                                  cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);

@@ -21,6 +21,8 @@ bool ports_look(Ports *k, Service *service);
 
 /* Looks at all of them now. */
 void ports_catch_up(Ports *k);
+/* The same for the first time, once it is known which processes are whose: no port is looked at before. */
+void ports_begin(Ports *k);
 
 /* The sockets that keep the port from the service: those of others, and those whose owner is not known yet. Writes at
  * most n_max of their inodes, and returns how many. */
