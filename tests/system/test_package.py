@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from box import REPOSITORY
 from house import lives, units
@@ -38,9 +39,11 @@ def prepare(box):
 def ours(box) -> set[str]:
     """The paths that bear our name, but for what outlives every package: logs, caches, what runs and the admin's own.
 
-    The machine may have any number of checkouts of this project, so only what was not there before is the packages'.
+    The machine may have any number of checkouts of this project, so only what was not there before is the packages'; and
+    the tests of one beside this one may be making files right now.
     """
-    found = box.output("sh", "-c", "find / -xdev \\( -path /proc -o -path /sys -o -path /tmp \\) -prune -o"
+    beside = next(folder for folder in (*REPOSITORY.parents[1::-1], REPOSITORY) if folder != Path("/"))
+    found = box.output("sh", "-c", f"find / -xdev \\( -path /proc -o -path /sys -o -path /tmp -o -path {beside} \\) -prune -o"
                                    " \\( -name '*hero_proc*' -o -name '*hero-proc*' \\) -print 2>/dev/null")
     return {path for path in found.splitlines() if not path.startswith(("/var/log/", "/var/cache/", "/var/tmp/", "/run/", "/root/"))}
 
