@@ -65,5 +65,5 @@ def error(box: Box, method: str, params: Any = None, **options: Any) -> dict[str
 
 def settled(box: Box) -> dict[str, Any]:
     """house.everything(), once the store has noted of each service that what was begun is over."""
-    Box.wait_for(lambda: all(row[-1] == "none" for row in house.everything(box)["store"]), 20, "everything is over")
+    Box.wait_for(lambda: all(row["intention"] == "none" for row in house.everything(box)["store"]), 20, "everything is over")
     return house.everything(box)

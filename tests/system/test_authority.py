@@ -311,7 +311,7 @@ def test_a_polkit_that_is_killed_with_the_question_in_hand_is_a_denial(box):
 
 def settled(box):
     """Once the store has noted what is over."""
-    box.wait_for(lambda: all(row[-1] == "none" for row in everything(box)["store"]), 10, "nothing is under way")
+    box.wait_for(lambda: all(row["intention"] == "none" for row in everything(box)["store"]), 10, "nothing is under way")
     return everything(box)
 
 
