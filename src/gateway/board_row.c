@@ -119,7 +119,7 @@ static void put_reason(HtmlText *h, const BoardView *v, const MirrorService *s) 
                 html_raw(h, " <small>and %zu more</small>", s->n_reasons - 1);
 }
 
-/* "PID 137", and the sockets that are not well; the rest is one click away. */
+/* "PID 137", its sockets and ports, and which of them are not well; the rest is one click away. */
 static void put_parts(HtmlText *h, const MirrorService *s) {
         for (size_t i = 0; i < s->n_actions && i < 4; i++) {
                 const MirrorAction *a = &s->actions[i];
@@ -140,6 +140,9 @@ static void put_parts(HtmlText *h, const MirrorService *s) {
                 html_put(h, slash ? slash + 1 : s->sockets[i].path);
                 html_raw(h, "</span> ");
         }
+        for (size_t i = 0; i < s->n_ports; i++)
+                html_raw(h, "<span class=\"socket%s\">port %" PRIu64 "</span> ",
+                         strcmp(s->ports[i].state, "alive") == 0 ? "" : " bad", s->ports[i].port);
 }
 
 void board_row_put(HtmlText *h, const BoardView *v, const MirrorService *s) {

@@ -90,41 +90,60 @@ static void put_why(HtmlText *h, const char *text) {
         html_raw(h, "</dl></section>");
 }
 
+static void put_action(HtmlText *h, const MirrorAction *a, const char *title) {
+        html_raw(h, "<dt>%s</dt><dd><code>", title);
+        html_put(h, a->unit);
+        html_raw(h, "</code> ");
+        html_put(h, a->active_state);
+        html_raw(h, " (");
+        html_put(h, a->sub_state);
+        html_raw(h, ")");
+        if (a->main_pid > 0)
+                html_raw(h, ", PID %" PRIu64, a->main_pid);
+        if (a->n_restarts > 0)
+                html_raw(h, ", %" PRIu64 " restarts", a->n_restarts);
+        if (a->status_text[0]) {
+                html_raw(h, ", says “");
+                html_put(h, a->status_text);
+                html_raw(h, "”");
+        }
+        html_raw(h, "</dd>");
+}
+
+static void put_listened(HtmlText *h, const char *state, uint64_t listener_pid) {
+        html_raw(h, "</code> <span class=\"socket%s\">", strcmp(state, "alive") == 0 ? "" : " bad");
+        html_put(h, state);
+        html_raw(h, "</span>");
+        if (listener_pid > 0)
+                html_raw(h, ", PID %" PRIu64, listener_pid);
+}
+
+static void put_socket(HtmlText *h, const MirrorSocket *k, const char *title) {
+        html_raw(h, "<dt>%s</dt><dd><code>", title);
+        html_put(h, k->path);
+        put_listened(h, k->state, k->listener_pid);
+        html_raw(h, "</dd>");
+}
+
+static void put_port(HtmlText *h, const MirrorPort *k, const char *title) {
+        html_raw(h, "<dt>%s</dt><dd><code>%" PRIu64, title, k->port);
+        put_listened(h, k->state, k->listener_pid);
+        if (k->listener_command[0]) {
+                html_raw(h, " (");
+                html_put(h, k->listener_command);
+                html_raw(h, ")");
+        }
+        html_raw(h, "</dd>");
+}
+
 static void put_parts(HtmlText *h, const MirrorService *s) {
         html_raw(h, "<section><h2>Parts</h2><dl>");
-        for (size_t i = 0; i < s->n_actions; i++) {
-                const MirrorAction *a = &s->actions[i];
-
-                html_raw(h, "<dt>%s</dt><dd><code>", i == 0 ? "Action" : "");
-                html_put(h, a->unit);
-                html_raw(h, "</code> ");
-                html_put(h, a->active_state);
-                html_raw(h, " (");
-                html_put(h, a->sub_state);
-                html_raw(h, ")");
-                if (a->main_pid > 0)
-                        html_raw(h, ", PID %" PRIu64, a->main_pid);
-                if (a->n_restarts > 0)
-                        html_raw(h, ", %" PRIu64 " restarts", a->n_restarts);
-                if (a->status_text[0]) {
-                        html_raw(h, ", says “");
-                        html_put(h, a->status_text);
-                        html_raw(h, "”");
-                }
-                html_raw(h, "</dd>");
-        }
-        for (size_t i = 0; i < s->n_sockets; i++) {
-                const MirrorSocket *k = &s->sockets[i];
-
-                html_raw(h, "<dt>%s</dt><dd><code>", i == 0 ? "Socket" : "");
-                html_put(h, k->path);
-                html_raw(h, "</code> <span class=\"socket%s\">", strcmp(k->state, "alive") == 0 ? "" : " bad");
-                html_put(h, k->state);
-                html_raw(h, "</span>");
-                if (k->listener_pid > 0)
-                        html_raw(h, ", PID %" PRIu64, k->listener_pid);
-                html_raw(h, "</dd>");
-        }
+        for (size_t i = 0; i < s->n_actions; i++)
+                put_action(h, &s->actions[i], i == 0 ? "Action" : "");
+        for (size_t i = 0; i < s->n_sockets; i++)
+                put_socket(h, &s->sockets[i], i == 0 ? "Socket" : "");
+        for (size_t i = 0; i < s->n_ports; i++)
+                put_port(h, &s->ports[i], i == 0 ? "Port" : "");
         html_raw(h, "</dl></section>");
 }
 

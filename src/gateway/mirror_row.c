@@ -63,7 +63,7 @@ static size_t count_recent(const JsonValue *row) {
 }
 
 static void read_lists(Block *b, const JsonValue *row, MirrorReason *reasons, MirrorAction *actions,
-                       MirrorSocket *sockets, MirrorProbe *probes, MirrorAnswer *answers) {
+                       MirrorSocket *sockets, MirrorPort *ports, MirrorProbe *probes, MirrorAnswer *answers) {
         for (const JsonValue *v = first(row, "reasons"); v; v = v->next)
                 *reasons++ = (MirrorReason){ .code = take_text(b, v, "code"),
                                              .text = take_text(b, v, "text"),
@@ -84,6 +84,13 @@ static void read_lists(Block *b, const JsonValue *row, MirrorReason *reasons, Mi
                                              .listener_unit = take_text(b, v, "listener_unit"),
                                              .listener_pid = number(v, "listener_pid"),
                                              .backlog = number(v, "backlog") };
+        for (const JsonValue *v = first(row, "ports"); v; v = v->next)
+                *ports++ = (MirrorPort){ .state = take_text(b, v, "state"),
+                                         .listener_unit = take_text(b, v, "listener_unit"),
+                                         .listener_command = take_text(b, v, "listener_command"),
+                                         .port = number(v, "port"),
+                                         .listener_pid = number(v, "listener_pid"),
+                                         .backlog = number(v, "backlog") };
         for (const JsonValue *v = first(row, "probes"); v; v = v->next) {
                 const MirrorAnswer *recent = answers;
 
@@ -120,12 +127,14 @@ static void read_service(Block *b, const JsonValue *row) {
 int mirror_row_read(const JsonValue *row, MirrorService **ret) {
         const JsonValue *name = json_member(row, "name");
         size_t n_reasons = count(row, "reasons"), n_actions = count(row, "actions"), n_sockets = count(row, "sockets"),
-               n_probes = count(row, "probes"), n_recent = count_recent(row);
+               n_ports = count(row, "ports"), n_probes = count(row, "probes"), n_recent = count_recent(row);
         size_t n = sizeof(MirrorService) + n_reasons * sizeof(MirrorReason) + n_actions * sizeof(MirrorAction) +
-                   n_sockets * sizeof(MirrorSocket) + n_probes * sizeof(MirrorProbe) + n_recent * sizeof(MirrorAnswer);
+                   n_sockets * sizeof(MirrorSocket) + n_ports * sizeof(MirrorPort) + n_probes * sizeof(MirrorProbe) +
+                   n_recent * sizeof(MirrorAnswer);
         MirrorReason *reasons;
         MirrorAction *actions;
         MirrorSocket *sockets;
+        MirrorPort *ports;
         MirrorProbe *probes;
         MirrorAnswer *answers;
         Block b;
@@ -133,13 +142,15 @@ int mirror_row_read(const JsonValue *row, MirrorService **ret) {
         if (!name || name->kind != JSON_KIND_STRING)
                 return -EBADMSG;
         /* A string never outgrows its spelling; what is missing is a NUL each, for which absent keys make no room. */
-        b.service = calloc(1, n + row->source_length + 8 * (1 + n_reasons + n_actions + n_sockets + n_probes));
+        b.service =
+                calloc(1, n + row->source_length + 8 * (1 + n_reasons + n_actions + n_sockets + n_ports + n_probes));
         if (!b.service)
                 return -ENOMEM;
         reasons = (MirrorReason *) (b.service + 1);
         actions = (MirrorAction *) (reasons + n_reasons);
         sockets = (MirrorSocket *) (actions + n_actions);
-        probes = (MirrorProbe *) (sockets + n_sockets);
+        ports = (MirrorPort *) (sockets + n_sockets);
+        probes = (MirrorProbe *) (ports + n_ports);
         answers = (MirrorAnswer *) (probes + n_probes);
         b.strings = (char *) (answers + n_recent);
         *b.service = (MirrorService){ .n_reasons = n_reasons,
@@ -148,10 +159,12 @@ int mirror_row_read(const JsonValue *row, MirrorService **ret) {
                                       .actions = actions,
                                       .n_sockets = n_sockets,
                                       .sockets = sockets,
+                                      .n_ports = n_ports,
+                                      .ports = ports,
                                       .n_probes = n_probes,
                                       .probes = probes };
         read_service(&b, row);
-        read_lists(&b, row, reasons, actions, sockets, probes, answers);
+        read_lists(&b, row, reasons, actions, sockets, ports, probes, answers);
         *ret = b.service;
         return 0;
 }
@@ -178,6 +191,12 @@ static bool sockets_differ(const MirrorSocket *a, const MirrorSocket *b) {
                !same(a->state, b->state) || !same(a->listener_unit, b->listener_unit);
 }
 
+static bool ports_differ(const MirrorPort *a, const MirrorPort *b) {
+        return a->port != b->port || a->listener_pid != b->listener_pid || a->backlog != b->backlog ||
+               !same(a->state, b->state) || !same(a->listener_unit, b->listener_unit) ||
+               !same(a->listener_command, b->listener_command);
+}
+
 static bool probes_differ(const MirrorProbe *a, const MirrorProbe *b) {
         return a->failures != b->failures || a->last_status != b->last_status || a->latency_usec != b->latency_usec ||
                a->checked_usec != b->checked_usec || !same(a->name, b->name) || !same(a->state, b->state) ||
@@ -187,7 +206,7 @@ static bool probes_differ(const MirrorProbe *a, const MirrorProbe *b) {
 bool mirror_row_differs(const MirrorService *a, const MirrorService *b) {
         bool differ = a->state != b->state || a->wanted_up != b->wanted_up || a->ready != b->ready ||
                       a->since_usec != b->since_usec || a->n_reasons != b->n_reasons || a->n_actions != b->n_actions ||
-                      a->n_sockets != b->n_sockets || a->n_probes != b->n_probes ||
+                      a->n_sockets != b->n_sockets || a->n_ports != b->n_ports || a->n_probes != b->n_probes ||
                       !same(a->description, b->description);
 
         for (size_t i = 0; !differ && i < a->n_reasons; i++)
@@ -196,6 +215,8 @@ bool mirror_row_differs(const MirrorService *a, const MirrorService *b) {
                 differ = actions_differ(&a->actions[i], &b->actions[i]);
         for (size_t i = 0; !differ && i < a->n_sockets; i++)
                 differ = sockets_differ(&a->sockets[i], &b->sockets[i]);
+        for (size_t i = 0; !differ && i < a->n_ports; i++)
+                differ = ports_differ(&a->ports[i], &b->ports[i]);
         for (size_t i = 0; !differ && i < a->n_probes; i++)
                 differ = probes_differ(&a->probes[i], &b->probes[i]);
         return differ;

@@ -9,6 +9,7 @@
 #include "gateway/rpc_params.h"
 
 #define TEXT "{\"type\":\"string\"}"
+#define TEXTS "{\"type\":\"array\",\"items\":" TEXT "}"
 #define COUNT "{\"type\":\"integer\",\"minimum\":0}"
 #define USEC "{\"type\":\"integer\",\"minimum\":0,\"description\":\"microseconds since 1970\"}"
 #define STATE                                                                                                          \
@@ -56,10 +57,15 @@ static const struct {
           "{\"type\":\"object\",\"required\":[\"name\",\"sockets\",\"probes\"],\"properties\":{\"name\":" TEXT
           ",\"sockets\":" LIST("Socket") ",\"ports\":" LIST("Port") ",\"probes\":" LIST("Probe") "}}" },
         { "Explanation",
-          "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"rule\",\"reasons\"],\"properties\":{\"name\":" TEXT
-          ",\"state\":" STATE ",\"wanted\":" WANTED ",\"since_usec\":" USEC
-          ",\"rule\":{\"type\":\"object\"},\"reasons\":" LIST(
-                  "Reason") ",\"commands\":{\"type\":\"array\",\"items\":" TEXT "}}}" },
+          "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"wanted\",\"since_usec\","
+          "\"observed_usec\",\"rule\",\"reasons\",\"evidence\",\"tried\",\"next\",\"commands\"],\"properties\":{"
+          "\"name\":" TEXT ",\"state\":" STATE ",\"wanted\":" WANTED ",\"since_usec\":" USEC ",\"observed_usec\":" USEC
+          ",\"rule\":{\"type\":\"object\",\"required\":[\"number\",\"text\"],\"properties\":{\"number\":" COUNT
+          ",\"text\":" TEXT "}},\"reasons\":" LIST("Reason") ",\"evidence\":" TEXTS ",\"tried\":" TEXTS
+                                                             ",\"next\":" LIST("Prospect") ",\"commands\":" TEXTS
+                                                                                           "}}" },
+        { "Prospect", "{\"type\":\"object\",\"required\":[\"text\",\"at_usec\"],\"properties\":{\"text\":" TEXT
+                      ",\"at_usec\":" USEC "}}" },
         { "Transition",
           "{\"type\":\"object\",\"required\":[\"at_usec\",\"from\",\"to\",\"code\",\"text\"],\"properties\":{"
           "\"at_usec\":" USEC ",\"from\":" TEXT ",\"to\":" TEXT ",\"code\":" TEXT ",\"text\":" TEXT "}}" },

@@ -26,6 +26,11 @@ typedef struct MirrorSocket {
         uint64_t listener_pid, backlog;
 } MirrorSocket;
 
+typedef struct MirrorPort {
+        const char *state, *listener_unit, *listener_command;
+        uint64_t port, listener_pid, backlog;
+} MirrorPort;
+
 typedef struct MirrorAnswer {
         uint32_t latency_usec;
         uint8_t outcome; /* ProbeOutcome */
@@ -48,10 +53,11 @@ typedef struct MirrorService {
         bool wanted_up;
         int ready;                          /* 1, 0, or -1: it has nothing to say about that */
         uint64_t since_usec, observed_usec; /* CLOCK_REALTIME */
-        size_t n_reasons, n_actions, n_sockets, n_probes;
+        size_t n_reasons, n_actions, n_sockets, n_ports, n_probes;
         const MirrorReason *reasons; /* the leading one first */
         const MirrorAction *actions;
         const MirrorSocket *sockets;
+        const MirrorPort *ports; /* that it declares */
         const MirrorProbe *probes;
         bool is_current; /* false: something has changed since, and the answer is on its way; `state` is new already */
         uint64_t change; /* the number of its last change, see service_mirror_change() */

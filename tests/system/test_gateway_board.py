@@ -15,6 +15,7 @@ from herodemo import probe, service, set_faults
 from house import sleeper
 
 PORT = 9987
+BOOKS_PORT = 8731
 BOARD = f"http://localhost:{PORT}/"
 SHOTS = os.environ.get("HERO_SHOTS")  # `make board-shots`: where pictures of the board go
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -27,7 +28,8 @@ def prepare(box):
     box.systemctl("daemon-reload")
     gateway.start(box)
     once = {"policy": "never"}
-    box.apply(service(box, "books", description="Documents", probes=[probe("health", "/health"), probe()], restart=once),
+    box.apply(service(box, "books", "--port", str(BOOKS_PORT), ports=[BOOKS_PORT], description="Documents",
+                      probes=[probe("health", "/health"), probe()], restart=once),
               service(box, "router", description="Ways <in> & \"out\"", probe=probe(), restart=once),
               service(box, "agent", probe=probe("health", "/health"), restart=once),
               sleeper("idle", description="Does nothing, well"))
@@ -52,7 +54,7 @@ def test_the_first_view_shows_every_service_with_state_reason_parts_and_answers(
         assert rows(browser) == {name: "running" for name in ("agent", "books", "idle", "router")}
         pid = box.main_pid("hero-books.service")
         text = browser.run("return document.getElementById('s.books').textContent")
-        assert f"PID {pid}" in text and "rpc.sock" in text and "Documents" in text
+        assert f"PID {pid}" in text and "rpc.sock" in text and "Documents" in text and f"port {BOOKS_PORT}" in text
         box.wait_for(lambda: browser.run("return document.querySelectorAll('[id=\"s.books\"] svg path.pass').length") == 2, 10,
                      "each probe has its strip")
         assert "Ways <in> & \"out\"" in browser.run("return document.getElementById('s.router').textContent")
@@ -108,7 +110,9 @@ def test_the_page_of_a_service_tells_why_and_what_was(box):
     with Browser(box) as browser:
         browser.open(f"{BOARD}service/books")
         text = browser.run("return document.querySelector('main').textContent")
+        pid = box.main_pid("hero-books.service")
         for words in ("everything that it needs was seen alive", "hero-books.service", "/run/hero/books/rpc.sock", "failed",
+                      f"{BOOKS_PORT} alive, PID {pid} (herodemo_server",
                       "For root and members of group hero"):
             assert words in text, (words, text)
         assert browser.run("return document.querySelectorAll('form').length") == 0, "over TCP nobody knows who it is"
