@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "server/evaluation.h"
 #include "server/port_text.h"
-#include "server/probing.h"
+#include "server/probe_owner.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -228,7 +228,7 @@ static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {
                 fprintf(f, "has not passed yet: ");
         else if (code == REASON_START_TIMEOUT)
                 fprintf(f, "has not passed within %" PRIu64 " ms of the start: ",
-                        probing_start_timeout_usec(p) / USEC_PER_MSEC);
+                        probe_owner_start_timeout_usec(p) / USEC_PER_MSEC);
         say_failures(f, p);
 }
 

@@ -6,72 +6,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/port_network.h"
+#include "server/probe_owner.h"
+#include "server/probe_pace.h"
 #include "server/records.h"
 #include "server/supervisor.h"
-
-/* How often a service that is still coming up is looked for. */
-#define STARTING_INTERVAL_USEC (100 * USEC_PER_MSEC)
-/* How soon what we failed to ask by our own fault is asked again, at the earliest: a loop that is late would be so for
- * good if it tried harder. */
-#define NOT_ASKED_INTERVAL_USEC (1 * USEC_PER_SEC)
 
 enum {
         TRIES_MAX = 3, /* to ask for somebody who waits: then what is known has to do */
 };
 
-static bool action_serves(const Action *a) {
-        return a->wanted && (a->facts.active == UNIT_ACTIVE || a->facts.active == UNIT_RELOADING);
-}
-
-/* Whether the probe's owner is up: for one of the service as a whole, all of its long-running actions. */
-static bool owner_serves(const ServiceProbe *p) {
-        const Service *s = p->service;
-        bool any = false;
-
-        for (size_t i = 0; i < s->definition->n_actions; i++) {
-                if (p->action >= 0 ? (size_t) p->action != i : s->actions[i].definition->kind == ACTION_KIND_ONESHOT)
-                        continue;
-                if (!action_serves(&s->actions[i]))
-                        return false;
-                any = true;
-        }
-        return any;
-}
-
-/* The action whose start timeout ends last. */
-static const Action *last_to_start(const ServiceProbe *p) {
-        const Action *last = NULL;
-
-        for (size_t i = 0; i < p->service->definition->n_actions; i++) {
-                const Action *a = &p->service->actions[i];
-
-                if ((p->action < 0 || (size_t) p->action == i) &&
-                    (!last || action_start_deadline_usec(a) > action_start_deadline_usec(last)))
-                        last = a;
-        }
-        return last;
-}
-
-static uint64_t owner_deadline_usec(const ServiceProbe *p) {
-        return action_start_deadline_usec(last_to_start(p));
-}
-
-uint64_t probing_start_timeout_usec(const ServiceProbe *p) {
-        return last_to_start(p)->definition->start_timeout_usec;
-}
-
-static bool is_starting(const ServiceProbe *p) {
-        return clock_monotonic_usec() < owner_deadline_usec(p);
-}
-
-/* In a network of its own loopback is another one, and whoever answers on ours is not the service. */
-static bool is_out_of_reach(const ServiceProbe *p) {
-        return p->definition->port > 0 && port_network_is_private(last_to_start(p));
-}
-
 static void probe_now(ServiceProbe *p) {
-        if (is_out_of_reach(p)) {
+        if (probe_owner_is_out_of_reach(p)) {
                 (void) snprintf(p->not_asked, sizeof p->not_asked, "out of reach, in a network of its own");
                 p->n_not_asked_since_asked = TRIES_MAX;
                 return;
@@ -87,29 +32,8 @@ static void schedule(ServiceProbe *p, uint64_t delay_usec) {
                           strerror(-r));
 }
 
-/* The same for the same names, so that nothing is random. */
-static uint32_t hash_names(const ServiceProbe *p) {
-        uint32_t hash = 2166136261u;
-
-        for (const char *c = p->service->definition->name; *c; c++)
-                hash = (hash ^ (uint8_t) *c) * 16777619u;
-        for (const char *c = p->definition->name; *c; c++)
-                hash = (hash ^ (uint8_t) *c) * 16777619u;
-        return hash ^ hash >> 15;
-}
-
-/* Spreads probes that would otherwise run in step for ever: a little earlier, and by another little each round. */
-static unsigned early_permille(const ServiceProbe *p) {
-        return (hash_names(p) + (uint32_t) p->health.checked_usec) % 51;
-}
-
-/* Those that came up together, by a boot or with the server, are put apart once, anywhere in their interval. */
-static uint64_t spread_usec(const ServiceProbe *p) {
-        return p->definition->interval_usec / 1024 * (1 + hash_names(p) % 1024);
-}
-
 static void forget_answers(ServiceProbe *p) {
-        bool joined_late = !is_starting(p);
+        bool joined_late = !probe_owner_is_starting(p);
 
         if (p->adopted)
                 probe_health_adopt(&p->health, joined_late, PROBE_VERDICT_NONE);
@@ -147,14 +71,6 @@ static void remember_verdict(ServiceProbe *p) {
         (void) snprintf(p->error, sizeof p->error, "%s", error);
 }
 
-/* What it asks is declared, in sight, and not there yet. */
-static bool awaits_listener(const ServiceProbe *p) {
-        if (p->socket >= 0)
-                return p->service->sockets[p->socket].seen.state != SOCKET_ALIVE;
-        return p->port >= 0 && p->service->ports[p->port].state != SOCKET_ALIVE &&
-               p->service->ports[p->port].state != SOCKET_UNKNOWN;
-}
-
 static void activate(ServiceProbe *p) {
         p->active = true;
         p->is_spread = false;
@@ -162,10 +78,10 @@ static void activate(ServiceProbe *p) {
         if (p->adopted)
                 remember_verdict(p);
         /* Where the socket is not there yet, its appearance is what starts the first probe, not a clock. */
-        if (!awaits_listener(p) || !is_starting(p))
+        if (!probe_owner_awaits_listener(p) || !probe_owner_is_starting(p))
                 probe_now(p);
         else
-                schedule(p, owner_deadline_usec(p) - clock_monotonic_usec());
+                schedule(p, probe_owner_deadline_usec(p) - clock_monotonic_usec());
 }
 
 static void silence(ServiceProbe *p) {
@@ -177,7 +93,7 @@ static void silence(ServiceProbe *p) {
 void probing_follow(Service *s) {
         for (size_t i = 0; i < s->definition->n_probes; i++) {
                 ServiceProbe *p = &s->probes[i];
-                bool serves = owner_serves(p);
+                bool serves = probe_owner_serves(p);
 
                 if (serves && !p->active)
                         activate(p);
@@ -315,19 +231,6 @@ static void note_not_asked(ServiceProbe *p, const ProbeResult *result) {
         p->n_not_asked_since_asked++;
 }
 
-static uint64_t next_delay_usec(const ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
-        uint64_t delay_usec = probe_health_delay_usec(&p->health, p->definition, early_permille(p)),
-                 other_usec = USEC_NEVER;
-
-        if (result->outcome == PROBE_UNKNOWN)
-                other_usec = NOT_ASKED_INTERVAL_USEC;
-        else if (p->health.verdict == PROBE_VERDICT_NOT_READY && phase != PROBE_PHASE_UP)
-                other_usec = phase == PROBE_PHASE_ABSENT ? STARTING_INTERVAL_USEC : p->definition->fast_interval_usec;
-        else if (p->health.verdict == PROBE_VERDICT_PASSING && !p->is_spread)
-                other_usec = spread_usec(p);
-        return other_usec < delay_usec ? other_usec : delay_usec;
-}
-
 static void count(ServiceProbe *p, const ProbeResult *result) {
         Metrics *m = supervisor_metrics(p->service->supervisor);
 
@@ -342,9 +245,9 @@ static void count(ServiceProbe *p, const ProbeResult *result) {
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         ServiceProbe *p = userdata;
         ProbeHealth before = p->health;
-        ProbePhase phase = !is_starting(p)        ? PROBE_PHASE_UP
-                           : result->nobody_there ? PROBE_PHASE_ABSENT
-                                                  : PROBE_PHASE_STARTING;
+        ProbePhase phase = !probe_owner_is_starting(p) ? PROBE_PHASE_UP
+                           : result->nobody_there      ? PROBE_PHASE_ABSENT
+                                                       : PROBE_PHASE_STARTING;
         bool is_asked = !is_settled(p);
         bool was_old = result->done_usec >= probe_health_stale_at_usec(&before, p->definition);
 
@@ -362,7 +265,7 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         if (p->tried_usec < p->asked_usec) /* true, but not what was asked meanwhile */
                 probe_now(p);
         else
-                schedule(p, next_delay_usec(p, result, phase));
+                schedule(p, probe_pace_delay_usec(p, result, phase));
         p->is_spread = p->is_spread || p->health.verdict == PROBE_VERDICT_PASSING;
         if (p->health.verdict != before.verdict || was_old || is_asked)
                 supervisor_mark(p->service);

@@ -23,9 +23,6 @@ void probing_invocation(const ServiceProbe *p, char ret[33]);
 void probing_socket_appeared(Service *s, int socket);
 void probing_port_appeared(Service *s, int port);
 
-/* How long its owner may take to start; USEC_NEVER: without a limit. */
-uint64_t probing_start_timeout_usec(const ServiceProbe *p);
-
 /* Asks all probes now; probing_is_fresh() holds when each that can be asked has a settled verdict newer than this. */
 void probing_ask_now(Service *s);
 bool probing_is_fresh(const Service *s);
