@@ -288,23 +288,26 @@ def restart_server(broken: dict[str, str], n: int, timeout: float) -> dict[str, 
     start = subprocess.Popen(["systemctl", "start", "hero_proc.service"])
     lies: set[str] = set()
     seen: dict[str, str] = {}
+    wrong: dict[str, str] = {}
     with Rows() as rows:
         def all_right() -> bool:
-            nonlocal seen
+            nonlocal seen, wrong
             seen = rows.read()
             for name, state in seen.items():
                 if (name in wanted and state == "running" and broken[name] != "dead") or (
                         name not in wanted and state in ("failed", "stopped")):
                     lies.add(f"{name}: {state}")
-            return len(seen) == n and all(state == wanted.get(name, "running") for name, state in seen.items())
+            now_wrong = {name: state for name, state in seen.items() if state != wanted.get(name, "running")}
+            wrong = now_wrong or wrong
+            return len(seen) == n and not now_wrong
 
         until = seconds_until(all_right, timeout, 0.01)
     if until is None:
-        wrong = {name: state for name, state in seen.items() if state != wanted.get(name, "running")}
         raise RuntimeError(f"not right after {timeout} s: {len(seen)} rows, {list(wrong.items())[:5]} of {broken}")
     took = stopped - began + time.monotonic() - starting
     start.wait()
-    return {"seconds": took, "lies": sorted(lies)}
+    return {"seconds": took, "lies": sorted(lies),
+            "last": [f"{name} {broken.get(name, 'healthy')}: {state}" for name, state in list(wrong.items())[:3]]}
 
 
 def repair(broken: dict[str, str]) -> None:

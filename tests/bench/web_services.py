@@ -131,18 +131,23 @@ def add_probes(bench: Bench, who: str, n: int, pids: list[int]) -> None:
 
 def measure_restarts(bench: Bench, names: list[str]) -> None:
     n = len(names)
+    n_broken = max(n // 100, 1) * len(BREAKINGS)
+    # None breaks twice: it would have been started again just before.
+    fresh = bench.random.sample(names, n)
     for i in range(bench.options.repetitions_restarted * 2):
         broken: dict[str, str] = {}
         if i % 2:
-            chosen = bench.random.sample(names, min(max(n // 100, 1) * len(BREAKINGS), n))
-            broken = {name: BREAKINGS[j % len(BREAKINGS)] for j, name in enumerate(chosen)}
+            if len(fresh) < n_broken:
+                continue
+            broken = {fresh.pop(): BREAKINGS[j % len(BREAKINGS)] for j in range(n_broken)}
         seen = bench.inside("restart_server", broken, n, 120.0, timeout=160)
         truth = bench.inside("truth_of", names, timeout=120)
         untrue = {name: state for name, state in truth.items() if (state != "running") != (name in broken)}
         assert not untrue, f"the house is not what it should be: {untrue}"
         assert not seen["lies"], f"said, and not so: {seen['lies']}"
         bench.figures.add("restart_broken" if broken else "restart", "hero_proc", n, seen["seconds"])
-        bench.say(f"all {n} rows right {seen['seconds']:.3f} s after the server was stopped, {len(broken)} broken meanwhile")
+        bench.say(f"all {n} rows right {seen['seconds']:.3f} s after the server was stopped, {len(broken)} broken meanwhile; "
+                  f"the last: {', '.join(seen['last'])}")
         bench.inside("repair", broken)
         bench.inside("await_rows", n, "running", 120.0, timeout=130)
 
