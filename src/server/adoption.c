@@ -23,6 +23,7 @@ struct Adoption {
         bool done;       /* a pass was completed on this connection */
         bool first_done; /* … or ever */
         bool listing, list_again;
+        bool in_doubt;    /* the server was held up: what is kept may be long past until a pass is complete */
         unsigned n_reads; /* of this pass, outstanding */
         void (*ready)(void *userdata);
         void *ready_userdata;
@@ -49,6 +50,10 @@ bool adoption_is_done(const Adoption *a) {
 
 bool adoption_was_done(const Adoption *a) {
         return a->first_done;
+}
+
+bool adoption_is_in_doubt(const Adoption *a) {
+        return a->in_doubt;
 }
 
 void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userdata) {
@@ -304,6 +309,7 @@ static void finish_pass(Adoption *a) {
                 recovery_end(a->supervisor, begun, new_life);
         supervisor_metrics(a->supervisor)->n_systemd_connections += !a->done;
         a->done = a->first_done = true;
+        a->in_doubt = a->list_again;
         if (first && a->ready)
                 a->ready(a->ready_userdata);
         if (a->list_again)
@@ -368,8 +374,10 @@ static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_u
         a->listing = false;
         if (r == -ETIMEDOUT)
                 start_pass(a); /* it was silent for as long as a call waits: ask again */
-        if (r < 0)
+        if (r < 0) {
+                a->in_doubt = a->in_doubt && a->listing;
                 return;
+        }
         for (size_t i = 0; i < n; i++)
                 if (services[i]->step == UNITS_SETTLED)
                         set_unlisted(services[i]);
@@ -399,13 +407,20 @@ static void resync(void *userdata) {
         start_pass(userdata);
 }
 
+void adoption_look_again(Adoption *a) {
+        if (!a->done)
+                return; /* it is about to be looked at anyway */
+        start_pass(a);
+        a->in_doubt = a->listing || a->list_again;
+}
+
 static void unreachable(void *userdata) {
         Adoption *a = userdata;
         size_t n;
         Service *const *services = supervisor_services(a->supervisor, &n);
 
         log_warning("systemd cannot be reached: nothing is claimed until it can");
-        a->done = a->listing = a->list_again = false;
+        a->done = a->listing = a->list_again = a->in_doubt = false;
         a->n_reads = 0;
         for (size_t i = 0; i < n; i++) {
                 service_units_interrupt(services[i]);

@@ -20,6 +20,10 @@ const SystemdCallbacks *adoption_callbacks(void);
 bool adoption_is_done(const Adoption *a);
 /* … or since the server came up, on whatever connection. */
 bool adoption_was_done(const Adoption *a);
+/* The server was held up (stopped, starved): the signals that it finds in its queue tell one after the other what was
+ * so, and only a list what is. Until that is there nothing is claimed; requests are taken all the same. */
+void adoption_look_again(Adoption *a);
+bool adoption_is_in_doubt(const Adoption *a);
 
 /* That a failure is the end of a stop shows by time alone: systemd does not try again. To be asked at each evaluation. */
 void adoption_follow_time(const Adoption *a, Service *s);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "boundary/pressure.h"
 #include "core/restart_limiter.h"
+#include "server/adoption.h"
 #include "server/alerts.h"
 #include "server/blame.h"
 #include "server/notices.h"
@@ -39,6 +40,7 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata) 
                         "the server was held up for %.1f s: it looks at everything again before it restarts anything",
                         (double) (now_usec - h->due_usec) / (double) USEC_PER_SEC);
                 h->limiter.starved_usec = now_usec;
+                adoption_look_again(supervisor_adoption(h->supervisor));
         }
         h->due_usec = now_usec + HEARTBEAT_USEC;
         (void) sd_event_source_set_time(source, h->due_usec);

@@ -2,6 +2,7 @@
 #include "server/observation.h"
 
 #include "base/clock.h"
+#include "server/adoption.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -248,7 +249,8 @@ ServiceDecision observation_decide(const Service *s, uint64_t now_usec) {
         SocketObservation sockets[DEFINITION_SOCKETS_MAX + DEFINITION_PORTS_MAX];
         ProbeObservation probes[DEFINITION_PROBES_MAX];
         ServiceObservation seen = {
-                .systemd_readable = supervisor_is_synced(s->supervisor),
+                .systemd_readable = supervisor_is_synced(s->supervisor) &&
+                                    !adoption_is_in_doubt(supervisor_adoption(s->supervisor)),
                 .operation = s->operation,
                 .budget_spent = s->healing.is_spent,
                 .actions = actions,

@@ -166,3 +166,31 @@ def test_a_port_in_a_network_of_the_services_own_is_unknown_and_neither_dead_nor
                               "private", 0)[0]
     assert {found["name"]: found["state"] for found in json.loads(evidence)["probes"]} == {"port": "none"}
     box.hero("remove", "private", "outside")
+
+
+def ask_between(name: str, server: int) -> tuple[list[str], list[str]]:
+    """For the agent: while the server is stopped, a service is stopped, somebody asks, and it is started again. Returns what
+    he was answered, and all states that were told from then on, until it is running."""
+    unit = f"hero-{name}.service"
+    with StateChanges(name) as changes:  # noqa: F821
+        os.kill(server, signal.SIGSTOP)  # noqa: F821
+        try:
+            subprocess.run(["systemctl", "stop", unit], check=True)  # noqa: F821
+            asked = subprocess.Popen(["busctl", "--json=short", "call", "org.hero.Proc1", "/org/hero/Proc1",  # noqa: F821
+                                      "org.hero.Proc1.Manager", "ListServices"], stdout=subprocess.PIPE)  # noqa: F821
+            time.sleep(1)  # noqa: F821  (for it to be under way, which no event tells; what is a second old is no news)
+            subprocess.run(["systemctl", "start", unit], check=True)  # noqa: F821
+            time.sleep(2)  # noqa: F821  (the span is what is tested)
+        finally:
+            os.kill(server, signal.SIGCONT)  # noqa: F821
+        told = [change["new"] for change in changes.until("running", 10)]
+        answer = json.loads(asked.communicate()[0])["data"][0]  # noqa: F821
+    return [row[1] for row in answer if row[0] == name], told
+
+
+def test_what_a_stopped_server_finds_in_its_queue_is_not_told_as_news(box):
+    box.apply(service(box, "again", probe=probe()))
+    box.wait_state("again", "running", 10)
+    answered, told = box.agent.call(ask_between, "again", box.main_pid(SERVER_UNIT))
+    assert answered == ["unknown"] and set(told) <= {"unknown", "starting", "running"}, (answered, told)
+    assert box.unit_property("hero-again.service", "ActiveState") == "active" and status(box, "again")["wanted"] == "up"
