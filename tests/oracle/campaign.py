@@ -49,6 +49,13 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, Linux {platform.release()}"
 
 
+def system_of(box: Box) -> str:
+    systemd = " ".join(box.output("systemctl", "--version").split()[:2])
+    bus = box.output("systemctl", "show", "-P", "Id", "dbus.service").strip().removesuffix(".service")
+    debian = box.output("cat", "/etc/debian_version").strip()
+    return f"Debian {debian}, {systemd}, {'dbus-daemon' if bus == 'dbus' else bus}"
+
+
 def version() -> str:
     """Of what is tested: the commit that last changed it."""
     def git(*words: str) -> str:
@@ -98,7 +105,7 @@ def campaign(options: argparse.Namespace, rest: list[str]) -> tuple[dict[str, An
     try:
         with Box(layers=[layer], root=options.root) as box:
             report = run_in(box, options.seed, options.minutes * 60, *rest)
-            where["systemd"] = " ".join(box.output("systemctl", "--version").split()[:2])
+            where["systemd"] = system_of(box)
             log = REPOSITORY / "build" / "test-logs" / f"chaos-{options.seed}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(box.journal())

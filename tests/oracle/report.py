@@ -79,10 +79,10 @@ def sum_text(lines: list[dict[str, Any]]) -> list[str]:
 
 def _campaigns(lines: list[dict[str, Any]]) -> list[str]:
     rows = [[line["began"], line["seed"], f"{line['seconds'] / 60:g}", line.get("options", ""), line["services"],
-             line["version"], " → ".join(f"{load:.1f}" for load in line["load"]), f"{line['kills']:,}",
+             line["systemd"], line["version"], " → ".join(f"{load:.1f}" for load in line["load"]), f"{line['kills']:,}",
              f"{sum(line['faults'].values()):,}", f"{line['rows']:,}", *(line["harm"][kind] for _, kind in FIGURES)] for line in lines]
-    heads = ["began (UTC)", "seed", "minutes", "options", "services", "version", "load", "kills", "faults", "rows", "lies",
-             "stuck", "orphans", "unexpected restarts", "lost changes", "deaths", "not started", "not recovered"]
+    heads = ["began (UTC)", "seed", "minutes", "options", "services", "system", "version", "load", "kills", "faults",
+             "rows", "lies", "stuck", "orphans", "unexpected restarts", "lost changes", "deaths", "not started", "not recovered"]
     return table(heads, rows)
 
 
@@ -100,8 +100,8 @@ def ledger_text(lines: list[dict[str, Any]], ledger: str) -> str:
     text = ["<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->", "# Campaigns of chaos", "",
             f"Made by `make chaos MINUTES=10 SEED=7 REPORT=docs/chaos.md` from [{ledger}]({ledger}), to which each campaign adds "
             "its line; every figure is the program's. All campaigns that were begun with it and came to their end stand here, "
-            "clean or not. The same seed does the same things at the same times; what comes of them also hangs on the "
-            "machine. `tests/oracle` tells what the words mean, HACKING.md how the oracle judges.", "",
+            "clean or not. With the same tests/oracle a seed does the same things at the same times; what comes of "
+            "them also hangs on the machine. `tests/oracle` tells what the words mean, HACKING.md how the oracle judges.", "",
             *(f"Machine: {line}." for line in where), "", "## Together", ""]
     text += sum_text(lines) + ["## One by one", "", "`load` is that of the machine before and after: what runs beside a campaign "
                                "disturbs it.", ""]
