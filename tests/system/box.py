@@ -296,8 +296,14 @@ class Box:
         return self.hero("apply", *options, folder, user=user, check=check)
 
     def states(self, user: str | None = None) -> dict[str, str]:
-        """Name → state of every service, from ListServices."""
-        services = self.agent_of(user).call("hero_services", bool(user))
+        """Name → state of every service, from ListServices; of none in the moment between a crash of the server and its
+        restart where dbus-broker is the bus, which does not wait for that as dbus-daemon does."""
+        try:
+            services = self.agent_of(user).call("hero_services", bool(user))
+        except AssertionError as error:
+            if "Could not activate remote peer" not in str(error):
+                raise
+            return {}
         return {name: service["state"] for name, service in services.items()}
 
     # Waiting
@@ -319,13 +325,7 @@ class Box:
 
         def is_there() -> bool:
             nonlocal seen
-            try:
-                seen = self.states(user).get(service, "no such service")
-            except AssertionError as error:
-                # dbus-broker does not wait for a unit that has failed and is about to be started again, as dbus-daemon does.
-                if "Could not activate remote peer" not in str(error):
-                    raise
-                seen = "not to be had"
+            seen = self.states(user).get(service, "not to be had")
             return seen == state
 
         try:
