@@ -70,7 +70,7 @@ static bool holds_a_start_back(const Service *s) {
         for (size_t i = 0; i < s->definition->n_actions; i++) {
                 const Action *a = &s->actions[i];
 
-                if ((a->task == TASK_START || a->task == TASK_RESTART) && !a->task_issued)
+                if (a->task != TASK_NONE && a->task != TASK_STOP && !a->task_issued)
                         return supervisor_is_synced(s->supervisor);
         }
         return false;
