@@ -197,9 +197,10 @@ class WorldChaos:
         pid = server_pid()
 
         def exhaust() -> None:
+            self.await_server()
+            if server_pid() != pid:  # the dynamic loader of one that has not answered yet would fail, not the server
+                return
             try:
-                if not is_server(pid):
-                    return
                 n = len(os.listdir(f"/proc/{pid}/fd"))
                 run("prlimit", f"--pid={pid}", f"--nofile={n}:16384")
                 self._stopping.wait(seconds)
