@@ -185,13 +185,19 @@ class Judge:
                 continue
             if row.reason.startswith("socket-") and (part.kind != "socket" or row.subject not in ("", part.name)):
                 continue
-            if part.timeline.ever(False, row.asked - recovery - self.surroundings.slack, row.answered):
+            since = row.asked - recovery - self.surroundings.slack
+            if part.timeline.ever(False, since, row.answered) or self._went_with_its_unit(part, since, row.answered):
                 return self._not_by_operator(row)
         a = row.asked - longest - self.surroundings.slack
         if self.surroundings.disturbance(a, row.answered) == "truth unseen":
             return Verdict("unseen")
         return Verdict("lie", f"failed ({row.reason} {row.subject}), and nothing that it names was bad in the last "
                               f"{longest + self.surroundings.slack:.2f} s")
+
+    def _went_with_its_unit(self, part: Part, a: float, b: float) -> bool:
+        """Where a unit is restarted, its socket may be gone and there again between two samples; and who sees the file go
+        may hear of the job only milliseconds later."""
+        return part.kind == "socket" and self.truth.units[part.action].up.ever(False, a, b + SAMPLE_SECONDS)
 
     @staticmethod
     def _recovery_bound(part: Part) -> float:

@@ -37,6 +37,7 @@ SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
 OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only when it goes on
 FAULT_SHOWN_WITHIN_SECONDS = 12.0
 RESTART_COMES_WITHIN_SECONDS = 6.0  # also where it was not waited for, and the server died meanwhile
+RESTART_COMES_LATE_SECONDS = 16.0  # where the server was stopped, or could not reach systemd, for up to 8 s
 
 
 @dataclass
@@ -119,12 +120,14 @@ class Oracle:
             self.loop.after(RESTART_COMES_WITHIN_SECONDS, lambda: self._judge_owed_restart(operation))
 
     def _judge_owed_restart(self, operation: Operation) -> None:
-        """An acknowledged restart has come, unless something else came between or kept it back."""
+        """An acknowledged restart has come, unless somebody took the service down meanwhile, or it waits for another."""
         now = time.monotonic()
         truth = self.sampler.services[operation.service]
-        others = [o for o in self.registers[operation.service].under_way(operation.start, now, 0.0) if o is not operation]
-        if not operation.acknowledged or others or truth.shape.requires or \
-                self.surroundings.disturbance(operation.start, now):
+        if self.surroundings.disturbance(operation.start, now) and now < operation.end + RESTART_COMES_LATE_SECONDS:
+            self.loop.at(operation.end + RESTART_COMES_LATE_SECONDS, lambda: self._judge_owed_restart(operation))
+            return
+        overruled = any(o.wanted == "down" for o in self.registers[operation.service].under_way(operation.start, now, 0.0))
+        if not operation.acknowledged or overruled or truth.shape.requires:
             return
         self.n_owed_restarts += 1
         for unit in truth.units.values():
