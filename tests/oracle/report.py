@@ -104,5 +104,6 @@ def ledger_text(lines: list[dict[str, Any]], ledger: str) -> str:
             "them also hangs on the machine. `tests/oracle` tells what the words mean, HACKING.md how the oracle judges.", "",
             *(f"Machine: {line}." for line in where), "", "## Together", ""]
     text += sum_text(lines) + ["## One by one", "", "`load` is that of the machine before and after: what runs beside a campaign "
-                               "disturbs it.", ""]
+                               "disturbs it. `version` is the last commit of src and units; one that is not in the history "
+                               "was rebased afterwards.", ""]
     return "\n".join([*text, *_campaigns(lines), *_findings(lines)]).rstrip() + "\n"
