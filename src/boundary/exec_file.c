@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text_stream.h"
+
 static const char magic[] = "hero_proc-exec-1";
 
 static bool ready_is_known(const char *ready) {
@@ -54,7 +56,7 @@ int exec_file_format(const ExecFile *f, char **ret, size_t *ret_size) {
         FILE *stream;
         size_t size = 0;
 
-        stream = open_memstream(&text, &size);
+        stream = text_stream_open(&text, &size);
         if (!stream)
                 return -errno;
         put_string(stream, magic);

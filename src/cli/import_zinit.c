@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text_stream.h"
+
 /* Of YAML what zinit's files hold: a key a line, lists of "- x" or [x, y], maps one step further in, scalars that are
  * plain, quoted, or blocks after '|' and '>'. Of anything else it is said in which line it is. */
 typedef struct Line {
@@ -219,7 +221,7 @@ static void open_key(Reader *r, char *text) {
         } else if (*value == '|' || *value == '>') {
                 r->is_folded = *value == '>';
                 r->block_indent = 0;
-                r->block = open_memstream(&r->block_text, &r->block_size);
+                r->block = text_stream_open(&r->block_text, &r->block_size);
         } else if (*value == '[') {
                 import_flow_list(r, value);
         } else if (is_strange(value)) {

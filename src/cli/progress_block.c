@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text_stream.h"
 #include "cli/terminal_line.h"
 
 enum {
@@ -75,7 +76,7 @@ char *progress_block_text(const TerminalStyle *style, size_t columns, size_t row
                           const ProgressItem *items, size_t n) {
         char *text = NULL;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_stream_open(&text, &size);
         int r = f ? 0 : -1;
 
         if (r >= 0 && n > 1 && rows > 1) {

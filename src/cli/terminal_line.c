@@ -6,11 +6,12 @@
 #include <wchar.h>
 
 #include "base/cleanup.h"
+#include "base/text_stream.h"
 #include "cli/safe_text.h"
 
 void terminal_line_begin(TerminalLine *l, const TerminalStyle *style, size_t width) {
         *l = (TerminalLine){ .style = style, .width = width };
-        l->f = open_memstream(&l->text, &l->size);
+        l->f = text_stream_open(&l->text, &l->size);
         l->failed = !l->f;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text_stream.h"
 
 /* Alternate screen, no cursor, no wrapping: xterm's sequences, which every terminal of this century knows. The keypad
  * stays as it is: both forms of its keys are understood. */
@@ -76,7 +77,7 @@ static bool is_shown(const TerminalScreen *s, size_t i, const char *line) {
 int terminal_screen_draw(TerminalScreen *s, char **lines, size_t n) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_stream_open(&text, &size);
         int r = f ? 0 : -ENOMEM;
 
         if (f && s->n_lines != n)

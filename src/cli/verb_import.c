@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/outcome.h"
+#include "base/text_stream.h"
 #include "cli/exit_code.h"
 #include "cli/import.h"
 #include "cli/safe_text.h"
@@ -133,7 +134,7 @@ int verb_import_run(Session *s) {
                 session_say(s, "import %s: expected one of zinit, supervisord, systemd", from);
                 return EX_BAD_USAGE;
         }
-        i.notes = open_memstream(&notes, &size);
+        i.notes = text_stream_open(&notes, &size);
         if (!i.definitions || !i.notes)
                 return session_fail(s, -ENOMEM, NULL, NULL);
         r = stat(path, &st) < 0                                 ? -errno

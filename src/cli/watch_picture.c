@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text_stream.h"
 #include "cli/why_block.h"
 
 /* Twenty pictures a second are enough, also when a thousand services change at once. */
@@ -125,7 +126,7 @@ static char *why_text(const WatchBoard *b) {
         if (!b->why_json)
                 return strdup("Asking.");
         style.utf8 = b->session->out_style.utf8;
-        f = open_memstream(&text, &size);
+        f = text_stream_open(&text, &size);
         if (!f)
                 return NULL;
         why_block_print(f, b->why_json, &style, clock_realtime_usec());

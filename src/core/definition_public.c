@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text_stream.h"
 #include "core/definition_field.h"
 
 typedef struct PublicText {
@@ -59,7 +60,7 @@ static void hide_in(PublicText *p, const JsonValue *object, unsigned scopes) {
 int definition_public_text(const JsonValue *service, const char *text, char **ret) {
         _cleanup_free_ char *copy = NULL;
         size_t n;
-        PublicText p = { .f = open_memstream(&copy, &n), .rest = text };
+        PublicText p = { .f = text_stream_open(&copy, &n), .rest = text };
 
         if (!p.f)
                 return -ENOMEM;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text_stream.h"
+
 /* No blanks, no control characters; bytes from 0x80 on pass. */
 static bool is_word(const char *s) {
         for (const char *c = s; *c; c++)
@@ -78,7 +80,7 @@ int http_request_build(const ProbeDefinition *p, char **ret_bytes, size_t *ret_l
         if (!parts_are_valid(p))
                 return -EINVAL;
 
-        f = open_memstream(&bytes, &length);
+        f = text_stream_open(&bytes, &length);
         if (!f)
                 return -ENOMEM;
         write_request(f, p);

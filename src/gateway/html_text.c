@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text_stream.h"
 #include "core/utf8.h"
 
 int html_open(HtmlText *h) {
         *h = (HtmlText){ 0 };
-        h->f = open_memstream(&h->text, &h->n);
+        h->f = text_stream_open(&h->text, &h->n);
         return h->f ? 0 : -ENOMEM;
 }
 

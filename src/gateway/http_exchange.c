@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text_stream.h"
 #include "gateway/http_connection.h"
 
 #define JSON "application/json"
@@ -229,7 +230,7 @@ static void print_date(FILE *f) {
 /* n_body SIZE_MAX: the body ends with the connection. */
 static char *compose(const HttpExchange *x, unsigned status, const char *content_type, size_t n_body, size_t *ret_n) {
         char *head = NULL;
-        FILE *f = open_memstream(&head, ret_n);
+        FILE *f = text_stream_open(&head, ret_n);
 
         if (!f)
                 return NULL;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text_stream.h"
 #include "gateway/metrics_text.h"
 
 #define ASK_TIMEOUT_USEC (5 * USEC_PER_SEC)
@@ -25,13 +26,13 @@ static void reply(Gateway *g, HttpExchange *x, const JsonValue *server) {
                             .is_openmetrics = wants_openmetrics(x) };
         char *body = NULL;
         size_t n = 0;
-        FILE *f = open_memstream(&body, &n);
+        FILE *f = text_stream_open(&body, &n);
 
         if (f) {
                 http_server_count(g->http, &in.n_connections, &in.n_streams);
                 metrics_text_write(f, &in);
         }
-        if (!f || ferror(f) || fclose(f) != 0) {
+        if (!f || fclose(f) != 0) {
                 free(body);
                 http_exchange_reply_error(x, 503, "out of memory");
                 return;

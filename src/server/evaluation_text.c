@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text_stream.h"
 #include "server/evaluation.h"
 #include "server/port_text.h"
 #include "server/probe_owner.h"
@@ -257,7 +258,7 @@ char *evaluation_reason_text(const Service *s, const Reason *reason) {
         ReasonCode code = (ReasonCode) reason->code;
         char *text = NULL;
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = text_stream_open(&text, &n);
 
         if (!f)
                 return NULL;
