@@ -2,24 +2,24 @@
 #include "core/definition_diff.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
-typedef struct json_object *const Slot; /* a value where there is one: JSON's null is a NULL in it */
+#include "base/text_stream.h"
+#include "core/json_strict.h"
+#include "core/json_text.h"
 
 typedef struct Diff {
         FILE *out;
         bool failed; /* no memory for a line */
 } Diff;
 
-static void diff_value(Diff *d, const char *path, Slot *old, Slot *new);
+static void diff_value(Diff *d, const char *path, const JsonValue *old, const JsonValue *new);
 
-static void diff_child(Diff *d, const char *path, const char *separator, const char *key, Slot *old, Slot *new) {
+static void diff_child(Diff *d, const char *path, const char *separator, const char *key, const JsonValue *old,
+                       const JsonValue *new) {
         _cleanup_free_ char *child = NULL;
 
         if (asprintf(&child, "%s%s%s%s", path, *path || *separator == '[' ? separator : "", key,
@@ -31,71 +31,110 @@ static void diff_child(Diff *d, const char *path, const char *separator, const c
         diff_value(d, child, old, new);
 }
 
-static void diff_old_members(Diff *d, const char *path, struct json_object *old, struct json_object *new) {
-        json_object_object_foreach(old, key, value) {
-                struct json_object *other;
-
-                diff_child(d, path, ".", key, &value, json_object_object_get_ex(new, key, &other) ? &other : NULL);
-        }
+static void diff_objects(Diff *d, const char *path, const JsonValue *old, const JsonValue *new) {
+        for (const JsonValue *v = old->first; v; v = v->next)
+                diff_child(d, path, ".", v->key, v, json_member(new, v->key));
+        for (const JsonValue *v = new->first; v; v = v->next)
+                if (!json_member(old, v->key))
+                        diff_child(d, path, ".", v->key, NULL, v);
 }
 
-static void diff_new_members(Diff *d, const char *path, struct json_object *old, struct json_object *new) {
-        json_object_object_foreach(new, key, value) {
-                if (!json_object_object_get_ex(old, key, NULL))
-                        diff_child(d, path, ".", key, NULL, &value);
-        }
-}
+static void diff_arrays(Diff *d, const char *path, const JsonValue *old, const JsonValue *new) {
+        const JsonValue *a = old->first, *b = new->first;
 
-static void diff_arrays(Diff *d, const char *path, struct json_object *old, struct json_object *new) {
-        size_t n_old = json_object_array_length(old), n_new = json_object_array_length(new);
-
-        for (size_t i = 0; i < n_old || i < n_new; i++) {
-                struct json_object *a = json_object_array_get_idx(old, i), *b = json_object_array_get_idx(new, i);
+        for (size_t i = 0; a || b; i++) {
                 char index[24];
 
                 (void) snprintf(index, sizeof index, "%zu", i);
-                diff_child(d, path, "[", index, i < n_old ? &a : NULL, i < n_new ? &b : NULL);
+                diff_child(d, path, "[", index, a, b);
+                a = a ? a->next : NULL;
+                b = b ? b->next : NULL;
         }
 }
 
-static const char *text_of(Diff *d, Slot *value) {
-        const char *text;
-
-        if (!*value)
-                return "null";
-        text = json_object_to_json_string_ext(*value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-        d->failed = d->failed || !text;
-        return text ? text : "";
+/* Without blanks, so that two of the same read the same. */
+static void write_value(JsonText *t, const JsonValue *v) {
+        switch (v->kind) {
+        case JSON_KIND_OBJECT:
+        case JSON_KIND_ARRAY:
+                json_text_open(t, v->kind == JSON_KIND_OBJECT ? '{' : '[');
+                for (const JsonValue *child = v->first; child; child = child->next) {
+                        if (child->key)
+                                json_text_key(t, child->key);
+                        write_value(t, child);
+                }
+                json_text_close(t, v->kind == JSON_KIND_OBJECT ? '}' : ']');
+                break;
+        case JSON_KIND_STRING:
+                json_text_string(t, v->string);
+                break;
+        case JSON_KIND_NULL:
+        case JSON_KIND_BOOLEAN:
+        case JSON_KIND_INTEGER:
+        case JSON_KIND_REAL:
+                json_text_raw(t, v->source, v->source_length);
+                break;
+        }
 }
 
-static void diff_value(Diff *d, const char *path, Slot *old, Slot *new) {
-        if (!old)
-                fprintf(d->out, "  %s: %s (added)\n", path, text_of(d, new));
-        else if (!new)
-                fprintf(d->out, "  %s: %s (removed)\n", path, text_of(d, old));
-        else if (json_object_is_type(*old, json_type_object) && json_object_is_type(*new, json_type_object)) {
-                diff_old_members(d, path, *old, *new);
-                diff_new_members(d, path, *old, *new);
-        } else if (json_object_is_type(*old, json_type_array) && json_object_is_type(*new, json_type_array))
-                diff_arrays(d, path, *old, *new);
-        else if (!json_object_equal(*old, *new))
-                fprintf(d->out, "  %s: %s -> %s\n", path, text_of(d, old), text_of(d, new));
+static char *text_of(Diff *d, const JsonValue *v) {
+        JsonText t = { 0 };
+        size_t n;
+        char *text;
+
+        write_value(&t, v);
+        text = json_text_take(&t, &n);
+        d->failed = d->failed || !text;
+        return text;
+}
+
+static void say_changed(Diff *d, const char *path, const JsonValue *old, const JsonValue *new) {
+        _cleanup_free_ char *before = old ? text_of(d, old) : NULL, *after = new ? text_of(d, new) : NULL;
+
+        if (d->failed)
+                return;
+        if (!before)
+                fprintf(d->out, "  %s: %s (added)\n", path, after);
+        else if (!after)
+                fprintf(d->out, "  %s: %s (removed)\n", path, before);
+        else if (strcmp(before, after) != 0)
+                fprintf(d->out, "  %s: %s -> %s\n", path, before, after);
+}
+
+static void diff_value(Diff *d, const char *path, const JsonValue *old, const JsonValue *new) {
+        JsonKind kind = old && new && old->kind == new->kind ? old->kind : JSON_KIND_NULL;
+
+        if (kind == JSON_KIND_OBJECT)
+                diff_objects(d, path, old, new);
+        else if (kind == JSON_KIND_ARRAY)
+                diff_arrays(d, path, old, new);
+        else
+                say_changed(d, path, old, new);
+}
+
+static int parse(const char *text, JsonDocument **ret) {
+        _cleanup_free_ char *message = NULL;
+        int r = json_strict_parse(text, strlen(text), ret, &message);
+
+        return r == -EBADMSG ? -EINVAL : r;
 }
 
 int definition_diff(const char *old_text, const char *new_text, char **ret) {
-        struct json_object *old = json_tokener_parse(old_text), *new = json_tokener_parse(new_text);
-        _cleanup_free_ char *text = NULL;
-        int r = old && new ? -ENOMEM : -EINVAL;
+        _cleanup_(json_document_freep) JsonDocument *old = NULL, *new = NULL;
+        Diff d = { 0 };
         size_t n;
-        Diff d = { .out = r == -ENOMEM ? open_memstream(&text, &n) : NULL };
+        int r = parse(old_text, &old);
 
-        if (d.out) {
-                diff_value(&d, "", &old, &new);
-                r = fclose(d.out) == 0 && !d.failed ? 0 : -ENOMEM;
-        }
-        json_object_put(old);
-        json_object_put(new);
         if (r == 0)
-                *ret = TAKE_PTR(text);
-        return r;
+                r = parse(new_text, &new);
+        if (r < 0)
+                return r;
+        d.out = text_stream_open(ret, &n);
+        if (!d.out)
+                return -ENOMEM;
+        diff_value(&d, "", &old->values[0], &new->values[0]);
+        if (fclose(d.out) == 0 && !d.failed)
+                return 0;
+        free(TAKE_PTR(*ret));
+        return -ENOMEM;
 }

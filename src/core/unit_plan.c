@@ -9,28 +9,23 @@
 #include "base/outcome.h"
 #include "core/definition_systemd.h"
 #include "core/healing.h"
+#include "core/json_tree.h"
 #include "core/unit_names.h"
 
-/* A list of properties under construction. The first failure sticks, so that building reads as a list and not as a
- * ladder of error checks. */
+/* A list of properties under construction. */
 typedef struct PropertyList {
         struct json_object *array;
         const UnitPlanContext *context;
-        bool failed;
 } PropertyList;
 
-/* Takes `value` in every case. */
+/* Takes `value`. */
 static void property_add(PropertyList *l, const char *name, const char *signature, struct json_object *value) {
         struct json_object *property = json_object_new_array_ext(3);
 
-        if (!property || !value || json_object_array_add(property, json_object_new_string(name)) < 0 ||
-            json_object_array_add(property, json_object_new_string(signature)) < 0 ||
-            json_object_array_add(property, json_object_get(value)) < 0 ||
-            json_object_array_add(l->array, property) < 0) {
-                l->failed = true;
-                json_object_put(property);
-        }
-        json_object_put(value);
+        json_tree_append_string(property, name);
+        json_tree_append_string(property, signature);
+        json_tree_append(property, value);
+        json_tree_append(l->array, property);
 }
 
 static void property_add_string(PropertyList *l, const char *name, const char *value) {
@@ -66,24 +61,12 @@ static bool is_known(const PropertyList *l, const char *name) {
         return true;
 }
 
-/* A JSON array of the given strings; NULL on failure. */
 static struct json_object *string_array(const char *const *strings) {
         struct json_object *array = json_object_new_array();
 
-        for (size_t i = 0; array && strings && strings[i]; i++)
-                if (json_object_array_add(array, json_object_new_string(strings[i])) < 0) {
-                        json_object_put(array);
-                        return NULL;
-                }
+        for (size_t i = 0; strings && strings[i]; i++)
+                json_tree_append_string(array, strings[i]);
         return array;
-}
-
-/* Takes `element`, whatever comes. */
-static void array_add(struct json_object *array, struct json_object *element, bool *failed) {
-        if (!array || !element || json_object_array_add(array, element) < 0) {
-                json_object_put(element);
-                *failed = true;
-        }
 }
 
 /* Characters that no version of systemd alters in ExecStart, at any reload. Everything else goes by the shim. */
@@ -132,7 +115,8 @@ static void add_environment(PropertyList *l, const ServiceDefinition *d, size_t 
                 { (char *) "HERO_READY_FD", (char *) (a->ready == READY_FD3 ? "3" : NULL) },
         };
 
-        l->failed = l->failed || !ready_file;
+        if (!ready_file)
+                json_tree_append(array, NULL);
         for (size_t i = 0; i < ELEMENTSOF(own) + a->n_env; i++) {
                 const KeyValue *kv = i < ELEMENTSOF(own) ? &own[i] : &a->env[i - ELEMENTSOF(own)];
                 _cleanup_free_ char *assignment = NULL;
@@ -141,7 +125,7 @@ static void add_environment(PropertyList *l, const ServiceDefinition *d, size_t 
                         continue;
                 if (asprintf(&assignment, "%s=%s", kv->key, kv->value) < 0)
                         assignment = NULL;
-                array_add(array, assignment ? json_object_new_string(assignment) : NULL, &l->failed);
+                json_tree_append_string(array, assignment);
         }
         property_add(l, "Environment", "as", array);
 }
@@ -157,11 +141,10 @@ static void add_pairs(PropertyList *l, const char *name, const char *signature, 
         for (size_t i = 0; i < n; i++) {
                 struct json_object *pair = json_object_new_array_ext(2);
 
-                array_add(pair, json_object_new_string(pairs[i].key), &l->failed);
-                array_add(pair,
-                          pairs[i].value ? json_object_new_string(pairs[i].value) : json_object_new_boolean(false),
-                          &l->failed);
-                array_add(array, pair, &l->failed);
+                json_tree_append_string(pair, pairs[i].key);
+                json_tree_append(pair, pairs[i].value ? json_object_new_string(pairs[i].value)
+                                                      : json_object_new_boolean(false));
+                json_tree_append(array, pair);
         }
         property_add(l, name, signature, array);
 }
@@ -173,20 +156,21 @@ static void add_environment_files(PropertyList *l, const ActionDefinition *a) {
         while (a->env_file && a->env_file[n])
                 n++;
         pairs = calloc(n + 1, sizeof *pairs);
-        l->failed = l->failed || !pairs;
         for (size_t i = 0; pairs && i < n; i++)
                 pairs[i].key = a->env_file[i];
         if (pairs)
                 add_pairs(l, "EnvironmentFiles", "a(sb)", pairs, n);
+        else
+                json_tree_append(l->array, NULL);
 }
 
 static void add_exec_start(PropertyList *l, const char *path, const char *const *arguments) {
         struct json_object *command = json_object_new_array_ext(3), *list = json_object_new_array_ext(1);
 
-        array_add(command, json_object_new_string(path), &l->failed);
-        array_add(command, string_array(arguments), &l->failed);
-        array_add(command, json_object_new_boolean(false), &l->failed);
-        array_add(list, command, &l->failed);
+        json_tree_append_string(command, path);
+        json_tree_append(command, string_array(arguments));
+        json_tree_append(command, json_object_new_boolean(false));
+        json_tree_append(list, command);
         property_add(l, "ExecStart", "a(sasb)", list);
 }
 
@@ -224,13 +208,13 @@ static void add_limits(PropertyList *l, const ActionDefinition *a) {
 }
 
 /* [source, destination, ignore-if-missing, recursive]: the same path inside and outside. */
-static struct json_object *bind_mount(const char *path, bool *failed) {
+static struct json_object *bind_mount(const char *path) {
         struct json_object *bind = json_object_new_array_ext(4);
 
-        array_add(bind, json_object_new_string(path), failed);
-        array_add(bind, json_object_new_string(path), failed);
-        array_add(bind, json_object_new_boolean(false), failed);
-        array_add(bind, json_object_new_uint64(0x4000 /* MS_REC */), failed);
+        json_tree_append_string(bind, path);
+        json_tree_append_string(bind, path);
+        json_tree_append(bind, json_object_new_boolean(false));
+        json_tree_append(bind, json_object_new_uint64(0x4000 /* MS_REC */));
         return bind;
 }
 
@@ -239,10 +223,10 @@ static void add_root_binds(PropertyList *l, const ServiceDefinition *d, bool shi
         struct json_object *read_only = json_object_new_array(), *writable = json_object_new_array();
 
         if (shimmed) {
-                array_add(read_only, bind_mount(l->context->exec_dir, &l->failed), &l->failed);
-                array_add(read_only, bind_mount(l->context->shim, &l->failed), &l->failed);
+                json_tree_append(read_only, bind_mount(l->context->exec_dir));
+                json_tree_append(read_only, bind_mount(l->context->shim));
         }
-        array_add(writable, bind_mount(d->directory, &l->failed), &l->failed);
+        json_tree_append(writable, bind_mount(d->directory));
         property_add(l, "BindReadOnlyPaths", "a(ssbt)", read_only);
         property_add(l, "BindPaths", "a(ssbt)", writable);
 }
@@ -304,46 +288,33 @@ static struct json_object *exec_file_plan(const ServiceDefinition *d, size_t act
         const ActionDefinition *a = &d->actions[action];
         struct json_object *plan = json_object_new_object(), *sockets = json_object_new_array();
         _cleanup_free_ char *path = NULL, *ready_file = unit_plan_ready_file(d, action);
-        bool failed = !plan || !sockets || !ready_file;
 
         if (asprintf(&path, "%s/%s/%s", context->exec_dir, d->name, a->name) < 0)
                 path = NULL;
         for (size_t i = 0; i < d->n_sockets; i++)
                 if (d->sockets[i].action == (int) action)
-                        array_add(sockets, json_object_new_string(d->sockets[i].path), &failed);
-        if (failed || !path) {
-                json_object_put(sockets);
-                json_object_put(plan);
-                return NULL;
-        }
-        json_object_object_add(plan, "path", json_object_new_string(path));
-        json_object_object_add(
-                plan, "ready",
-                json_object_new_string(a->kind == ACTION_KIND_ONESHOT ? "none" : ready_kind_to_string(a->ready)));
-        json_object_object_add(plan, "ready_file", json_object_new_string(a->ready == READY_FILE ? ready_file : ""));
-        json_object_object_add(plan, "sockets", sockets);
-        json_object_object_add(plan, "arguments", string_array((const char *const *) a->exec));
+                        json_tree_append_string(sockets, d->sockets[i].path);
+        json_tree_add(plan, "path", path && ready_file ? json_object_new_string(path) : NULL);
+        json_tree_add_string(plan, "ready", a->kind == ACTION_KIND_ONESHOT ? "none" : ready_kind_to_string(a->ready));
+        json_tree_add_string(plan, "ready_file", a->ready == READY_FILE && ready_file ? ready_file : "");
+        json_tree_add(plan, "sockets", sockets);
+        json_tree_add(plan, "arguments", string_array((const char *const *) a->exec));
         return plan;
 }
 
 static struct json_object *action_plan(const ServiceDefinition *d, size_t action, const UnitPlanContext *context) {
         const ActionDefinition *a = &d->actions[action];
-        PropertyList l = { json_object_new_array(), context, false };
+        PropertyList l = { json_object_new_array(), context };
         struct json_object *unit = json_object_new_object(), *exec_file = NULL;
         bool shimmed = unit_plan_needs_shim(d, action);
         char slice[UNIT_NAME_MAX], name[UNIT_NAME_MAX];
 
         unit_name_of_slice(d->name, slice);
         unit_name_of_action(d, action, name);
-        if (!unit || !l.array)
-                goto fail;
-
         add_identity(&l, d, a, slice);
         add_type(&l, a, shimmed);
         if (shimmed) {
                 exec_file = exec_file_plan(d, action, context);
-                if (!exec_file)
-                        goto fail;
                 const char *const arguments[] = { context->shim, "--exec",
                                                   json_object_get_string(json_object_object_get(exec_file, "path")),
                                                   NULL };
@@ -359,38 +330,27 @@ static struct json_object *action_plan(const ServiceDefinition *d, size_t action
         add_restart(&l, a);
         add_limits(&l, a);
         add_systemd_table(&l, d, a, shimmed);
-        if (l.failed)
-                goto fail;
 
-        json_object_object_add(unit, "name", json_object_new_string(name));
-        json_object_object_add(unit, "properties", l.array);
-        if (exec_file)
-                json_object_object_add(unit, "exec_file", exec_file);
+        json_tree_add_string(unit, "name", name);
+        json_tree_add(unit, "properties", l.array);
+        if (shimmed)
+                json_tree_add(unit, "exec_file", exec_file);
         return unit;
-fail:
-        json_object_put(exec_file);
-        json_object_put(l.array);
-        json_object_put(unit);
-        return NULL;
 }
 
 /* The anchor. Before= and not Wants=: it keeps stopped and failed actions loaded just as well, and restarting the slice
  * does not bring back an action that an operator stopped. */
 static struct json_object *slice_properties(const ServiceDefinition *d, const UnitPlanContext *context) {
-        PropertyList l = { json_object_new_array(), context, false };
+        PropertyList l = { json_object_new_array(), context };
         struct json_object *before = json_object_new_array();
         char name[UNIT_NAME_MAX];
 
         property_add_string(&l, "Description", d->description ? d->description : d->name);
         for (size_t i = 0; i < d->n_actions; i++) {
                 unit_name_of_action(d, i, name);
-                array_add(before, json_object_new_string(name), &l.failed);
+                json_tree_append_string(before, name);
         }
         property_add(&l, "Before", "as", before);
-        if (l.failed) {
-                json_object_put(l.array);
-                return NULL;
-        }
         return l.array;
 }
 
@@ -423,21 +383,17 @@ int unit_plan_check(const ServiceDefinition *d, const UnitPlanContext *context, 
 int unit_plan_build(const ServiceDefinition *d, const UnitPlanContext *context, struct json_object **ret) {
         struct json_object *plan = json_object_new_object(), *units = json_object_new_array();
         struct json_object *anchor = slice_properties(d, context);
-        bool failed = !plan || !units || !anchor;
         char slice[UNIT_NAME_MAX];
 
-        for (size_t i = 0; !failed && i < d->n_actions; i++)
-                array_add(units, action_plan(d, i, context), &failed);
-        if (failed) {
-                json_object_put(anchor);
-                json_object_put(units);
-                json_object_put(plan);
-                return -ENOMEM;
-        }
         unit_name_of_slice(d->name, slice);
-        json_object_object_add(plan, "slice", json_object_new_string(slice));
-        json_object_object_add(plan, "slice_properties", anchor);
-        json_object_object_add(plan, "units", units);
+        for (size_t i = 0; i < d->n_actions; i++)
+                json_tree_append(units, action_plan(d, i, context));
+        json_tree_add_string(plan, "slice", slice);
+        json_tree_add(plan, "slice_properties", anchor);
+        json_tree_add(plan, "units", units);
+        plan = json_tree_finish(plan);
+        if (!plan)
+                return -ENOMEM;
         *ret = plan;
         return 0;
 }

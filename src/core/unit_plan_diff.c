@@ -43,24 +43,33 @@ static struct json_object *find_property(struct json_object *list, const char *n
         return NULL;
 }
 
-static int compare_texts(const void *a, const void *b) {
-        return strcmp(json_object_to_json_string(*(struct json_object *const *) a),
-                      json_object_to_json_string(*(struct json_object *const *) b));
+/* Of strings, and of arrays of them. */
+static int compare_values(struct json_object *a, struct json_object *b) {
+        size_t n_a, n_b;
+
+        if (!json_object_is_type(a, json_type_array) || !json_object_is_type(b, json_type_array))
+                return strcmp(json_object_get_string(a), json_object_get_string(b));
+        n_a = json_object_array_length(a);
+        n_b = json_object_array_length(b);
+        for (size_t i = 0; i < n_a && i < n_b; i++) {
+                int r = compare_values(json_object_array_get_idx(a, i), json_object_array_get_idx(b, i));
+
+                if (r != 0)
+                        return r;
+        }
+        return (n_a > n_b) - (n_a < n_b);
 }
 
-/* Out of memory, they count as different: a restart too many, and not a change that never comes. */
-static bool same_elements(struct json_object *a, struct json_object *b) {
-        struct json_object *x = NULL, *y = NULL;
-        bool same = json_object_deep_copy(a, &x, NULL) == 0 && json_object_deep_copy(b, &y, NULL) == 0;
+static int compare_elements(const void *a, const void *b) {
+        return compare_values(*(struct json_object *const *) a, *(struct json_object *const *) b);
+}
 
-        if (same) {
-                json_object_array_sort(x, compare_texts);
-                json_object_array_sort(y, compare_texts);
-                same = json_object_equal(x, y);
-        }
-        json_object_put(x);
-        json_object_put(y);
-        return same;
+/* Sorts them where they are, so that it needs no memory: what cannot be compared would be restarted for nothing, or
+ * never changed. The order is of no meaning to whoever has the plan. */
+static bool same_elements(struct json_object *a, struct json_object *b) {
+        json_object_array_sort(a, compare_elements);
+        json_object_array_sort(b, compare_elements);
+        return json_object_equal(a, b);
 }
 
 static bool same_value(const char *name, struct json_object *a, struct json_object *b) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_tree.h"
 #include "server/bus_arguments.h"
 #include "server/bus_changes.h"
 #include "server/bus_service.h"
@@ -63,9 +64,7 @@ static int get_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int reply_json(sd_bus_message *m, struct json_object *json) {
-        const char *text =
-                json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-                     : NULL;
+        _cleanup_free_ char *text = json_tree_text(json);
         int r = text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
 
         json_object_put(json);

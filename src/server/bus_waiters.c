@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/outcome.h"
+#include "core/json_tree.h"
 #include "server/observation.h"
 #include "server/probing.h"
 #include "server/service_json.h"
@@ -108,34 +109,36 @@ static bool is_over(const BusWaiter *waiter) {
         return false;
 }
 
-static void answer_state(const BusWaiter *waiter) {
+static int answer_state(const BusWaiter *waiter) {
         const Service *s = waiter->service, *other = observation_restart_waits_for(s);
 
         /* "running" would be true, and taken for the answer of the new process. */
         if (other)
-                (void) sd_bus_reply_method_errorf(
+                return sd_bus_reply_method_errorf(
                         waiter->call, outcome_info(HERO_E_START_FAILED)->dbus_name,
                         "%s: not restarted yet: it is %s as before until %s, which is %s, is running",
                         s->definition->name, service_state_to_string(s->shown_state), other->definition->name,
                         service_state_to_string(other->shown_state));
-        else
-                (void) sd_bus_reply_method_return(waiter->call, "s", service_state_to_string(s->shown_state));
+        return sd_bus_reply_method_return(waiter->call, "s", service_state_to_string(s->shown_state));
 }
 
 static void answer(const BusWaiter *waiter) {
-        if (waiter->what == WAIT_FOR_REMOVAL) {
-                (void) sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
-                                                  "%s: cannot be removed yet: %s", waiter->service->definition->name,
-                                                  waiter->service->fault);
-        } else if (waiter->what == WAIT_FOR_PROBES) {
-                struct json_object *evidence = service_json_evidence(waiter->service);
+        int r;
 
-                (void) sd_bus_reply_method_return(waiter->call, "s",
-                                                  json_object_to_json_string_ext(evidence, JSON_C_TO_STRING_PLAIN));
+        if (waiter->what == WAIT_FOR_REMOVAL)
+                r = sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
+                                               "%s: cannot be removed yet: %s", waiter->service->definition->name,
+                                               waiter->service->fault);
+        else if (waiter->what == WAIT_FOR_PROBES) {
+                struct json_object *evidence = service_json_evidence(waiter->service);
+                _cleanup_free_ char *text = json_tree_text(evidence);
+
+                r = text ? sd_bus_reply_method_return(waiter->call, "s", text) : -ENOMEM;
                 json_object_put(evidence);
-        } else {
-                answer_state(waiter);
-        }
+        } else
+                r = answer_state(waiter);
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(waiter->call, r, NULL);
 }
 
 static bool concerns(const BusWaiter *waiter, const Service *judged) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/pressure.h"
+#include "core/json_tree.h"
 #include "core/restart_limiter.h"
 #include "server/adoption.h"
 #include "server/alerts.h"
@@ -239,21 +240,21 @@ void healing_load(Service *s) {
         s->healing.last_attempt_usec = ago_usec < now_usec ? now_usec - ago_usec : 1;
 }
 
+bool healing_is_told(const Service *s) {
+        return s->healing.sign == HEALING_ILL || s->healing.sign == HEALING_GIVEN_UP || s->healing.n_attempts > 0;
+}
+
 struct json_object *healing_json(const Service *s) {
         const RestartRule *rule = &first_of(s, 0)->definition->restart;
         uint64_t now_usec = clock_monotonic_usec(), next_usec = 0;
         bool is_ill = s->healing.sign == HEALING_ILL || s->healing.sign == HEALING_GIVEN_UP;
-        struct json_object *o;
+        struct json_object *o = json_object_new_object();
 
-        if (!is_ill && s->healing.n_attempts == 0)
-                return NULL;
         if (is_ill && s->healing_at_usec != USEC_NEVER && s->healing_hold != HEALING_HOLD_DEPENDENCY)
                 next_usec = clock_realtime_usec() + (s->healing_at_usec > now_usec ? s->healing_at_usec - now_usec : 0);
-        o = json_object_new_object();
-        json_object_object_add(o, "attempts", json_object_new_uint64(s->healing.n_attempts));
-        json_object_object_add(o, "attempts_left", json_object_new_uint64(healing_attempts_left(&s->healing, rule)));
-        json_object_object_add(o, "next_usec", json_object_new_uint64(next_usec));
-        json_object_object_add(o, "held",
-                               json_object_new_string(is_ill ? healing_hold_to_string(s->healing_hold) : ""));
+        json_tree_add_unsigned(o, "attempts", s->healing.n_attempts);
+        json_tree_add_unsigned(o, "attempts_left", healing_attempts_left(&s->healing, rule));
+        json_tree_add_unsigned(o, "next_usec", next_usec);
+        json_tree_add_string(o, "held", is_ill ? healing_hold_to_string(s->healing_hold) : "");
         return o;
 }

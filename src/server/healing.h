@@ -23,5 +23,7 @@ void healing_forgive_service(Service *s);
 /* The record as it stands in the store, when the server came back. */
 void healing_load(Service *s);
 
-/* What `status` shows: {"attempts", "attempts_left", "next_usec", "held"}; NULL where there is nothing to tell. */
+/* What `status` shows, where there is anything to tell: {"attempts", "attempts_left", "next_usec", "held"}. NULL:
+ * -ENOMEM. */
+bool healing_is_told(const Service *s);
 struct json_object *healing_json(const Service *s);

@@ -2,6 +2,7 @@
 #include "server/metrics.h"
 
 #include "base/clock.h"
+#include "core/json_tree.h"
 #include "server/supervisor.h"
 
 /* Wide steps, each a power of two: 256 us, 1 ms, 4 ms, … 17 s. They are bounds of the histogram's own, finer buckets.
@@ -25,10 +26,6 @@ static const char *const result_words[_PROBE_OUTCOME_MAX] = {
         [PROBE_UNKNOWN] = "unknown",
 };
 
-static void add_u64(struct json_object *o, const char *key, uint64_t value) {
-        json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
 /* {count, sum_usec, max_usec, buckets: [[below_usec, how many took less], …]} */
 static struct json_object *json_of_histogram(const DurationHistogram *h) {
         struct json_object *o = json_object_new_object(), *buckets = json_object_new_array();
@@ -40,14 +37,14 @@ static struct json_object *json_of_histogram(const DurationHistogram *h) {
 
                 while (i < DURATION_BUCKETS && duration_histogram_bound_usec(i) <= bound_usec)
                         n += h->counts[i++];
-                json_object_array_add(bucket, json_object_new_uint64(bound_usec));
-                json_object_array_add(bucket, json_object_new_uint64(n));
-                json_object_array_add(buckets, bucket);
+                json_tree_append(bucket, json_object_new_uint64(bound_usec));
+                json_tree_append(bucket, json_object_new_uint64(n));
+                json_tree_append(buckets, bucket);
         }
-        add_u64(o, "count", h->n);
-        add_u64(o, "sum_usec", h->sum_usec);
-        add_u64(o, "max_usec", h->max_usec);
-        json_object_object_add(o, "buckets", buckets);
+        json_tree_add_unsigned(o, "count", h->n);
+        json_tree_add_unsigned(o, "sum_usec", h->sum_usec);
+        json_tree_add_unsigned(o, "max_usec", h->max_usec);
+        json_tree_add(o, "buckets", buckets);
         return o;
 }
 
@@ -61,11 +58,12 @@ static struct json_object *json_of_service(const Service *s, uint64_t now_usec) 
                         oldest_usec = s->probes[i].answered_usec;
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 n_restarts += s->actions[i].facts.n_restarts;
-        json_object_object_add(o, "name", json_object_new_string(s->definition->name));
-        json_object_object_add(
-                o, "evidence_age_usec",
-                oldest_usec == USEC_NEVER || oldest_usec == 0 ? NULL : json_object_new_uint64(now_usec - oldest_usec));
-        add_u64(o, "n_restarts", n_restarts);
+        json_tree_add_string(o, "name", s->definition->name);
+        if (oldest_usec == USEC_NEVER || oldest_usec == 0)
+                json_tree_add_null(o, "evidence_age_usec");
+        else
+                json_tree_add_unsigned(o, "evidence_age_usec", now_usec - oldest_usec);
+        json_tree_add_unsigned(o, "n_restarts", n_restarts);
         return o;
 }
 
@@ -74,16 +72,16 @@ static void add_counts(struct json_object *o, const char *key, const uint64_t *c
         struct json_object *list = json_object_new_object();
 
         for (size_t i = 0; i < n; i++)
-                add_u64(list, words[i], counts[i]);
-        json_object_object_add(o, key, list);
+                json_tree_add_unsigned(list, words[i], counts[i]);
+        json_tree_add(o, key, list);
 }
 
 static void add_reconnects(struct json_object *o, const Metrics *m) {
         struct json_object *list = json_object_new_object();
 
-        add_u64(list, "bus", m->n_bus_connections > 0 ? m->n_bus_connections - 1 : 0);
-        add_u64(list, "systemd", m->n_systemd_connections > 0 ? m->n_systemd_connections - 1 : 0);
-        json_object_object_add(o, "reconnects", list);
+        json_tree_add_unsigned(list, "bus", m->n_bus_connections > 0 ? m->n_bus_connections - 1 : 0);
+        json_tree_add_unsigned(list, "systemd", m->n_systemd_connections > 0 ? m->n_systemd_connections - 1 : 0);
+        json_tree_add(o, "reconnects", list);
 }
 
 struct json_object *metrics_json(Supervisor *s) {
@@ -96,18 +94,18 @@ struct json_object *metrics_json(Supervisor *s) {
 
         for (int i = 0; i < _REASON_MAX; i++)
                 reasons[i] = i == REASON_NONE ? "none" : reason_code_to_string((ReasonCode) i);
-        json_object_object_add(o, "version", json_object_new_string(HERO_PROC_VERSION));
-        add_u64(o, "systemd_version", systemd_client_version(supervisor_systemd(s)));
-        add_u64(o, "started_usec", m->started_realtime_usec);
+        json_tree_add_string(o, "version", HERO_PROC_VERSION);
+        json_tree_add_unsigned(o, "systemd_version", systemd_client_version(supervisor_systemd(s)));
+        json_tree_add_unsigned(o, "started_usec", m->started_realtime_usec);
         add_counts(o, "probe_results", m->n_probe_results, result_words, _PROBE_OUTCOME_MAX);
-        json_object_object_add(o, "probe_duration", json_of_histogram(&m->probe_duration));
-        json_object_object_add(o, "probe_lateness", json_of_histogram(&m->probe_lateness));
-        json_object_object_add(o, "evaluation_lateness", json_of_histogram(&m->evaluation_lateness));
+        json_tree_add(o, "probe_duration", json_of_histogram(&m->probe_duration));
+        json_tree_add(o, "probe_lateness", json_of_histogram(&m->probe_lateness));
+        json_tree_add(o, "evaluation_lateness", json_of_histogram(&m->evaluation_lateness));
         add_counts(o, "failures", m->n_failures, reasons, _REASON_MAX);
         add_counts(o, "restarts", m->n_restarts, cause_words, _RESTART_CAUSE_MAX);
         add_reconnects(o, m);
         for (size_t i = 0; i < n; i++)
-                json_object_array_add(list, json_of_service(services[i], now_usec));
-        json_object_object_add(o, "services", list);
-        return o;
+                json_tree_append(list, json_of_service(services[i], now_usec));
+        json_tree_add(o, "services", list);
+        return json_tree_finish(o);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text_stream.h"
+#include "core/json_tree.h"
 #include "server/service_json.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
@@ -55,13 +57,13 @@ static void say_relations(FILE *f, const Service *s, char *const *names, const c
 }
 
 struct json_object *service_evidence_json(const Service *s) {
-        struct json_object *lines = json_object_new_array();
+        struct json_object *lines;
         _cleanup_free_ char *text = NULL;
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = text_stream_open(&text, &n);
 
         if (!f)
-                return lines;
+                return NULL;
         for (size_t i = 0; i < s->definition->n_actions; i++, fputc('\n', f))
                 say_action(f, &s->actions[i]);
         for (size_t i = 0; i < s->definition->n_sockets; i++, fputc('\n', f))
@@ -73,8 +75,9 @@ struct json_object *service_evidence_json(const Service *s) {
         say_relations(f, s, s->definition->requires, "requires");
         say_relations(f, s, s->definition->after, "after");
         if (fclose(f) != 0)
-                return lines;
+                return NULL;
+        lines = json_object_new_array();
         for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-                json_object_array_add(lines, json_object_new_string(line));
+                json_tree_append_string(lines, line);
         return lines;
 }

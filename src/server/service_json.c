@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/json_text.h"
+#include "core/json_tree.h"
 #include "server/evaluation.h"
 #include "server/healing.h"
 #include "server/records.h"
@@ -14,16 +14,7 @@
 
 enum {
         RECENT_SHOWN_MAX = 64,
-        JSON_FLAGS = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
 };
-
-static void add_string(struct json_object *o, const char *key, const char *value) {
-        json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
-}
-
-static void add_u64(struct json_object *o, const char *key, uint64_t value) {
-        json_object_object_add(o, key, json_object_new_uint64(value));
-}
 
 static void invocation_to_string(const uint8_t id[16], char ret[33]) {
         for (size_t i = 0; i < 16; i++)
@@ -36,16 +27,16 @@ static struct json_object *json_of_action(const Action *a) {
 
         if (unit_facts_ever_started(&a->facts))
                 invocation_to_string(a->facts.invocation, invocation);
-        add_string(o, "name", a->definition->name);
-        add_string(o, "unit", a->unit);
-        add_string(o, "active_state", unit_active_to_string(a->facts.active));
-        add_string(o, "sub_state", a->facts.sub_state);
-        add_string(o, "result", unit_result_to_string(a->facts.result));
-        add_u64(o, "main_pid", a->facts.main_pid);
-        add_string(o, "invocation_id", invocation);
-        add_u64(o, "n_restarts", a->facts.n_restarts);
-        add_string(o, "status_text", a->facts.status_text);
-        json_object_object_add(o, "wanted", json_object_new_string(a->wanted ? "up" : "down"));
+        json_tree_add_string(o, "name", a->definition->name);
+        json_tree_add_string(o, "unit", a->unit);
+        json_tree_add_string(o, "active_state", unit_active_to_string(a->facts.active));
+        json_tree_add_string(o, "sub_state", a->facts.sub_state);
+        json_tree_add_string(o, "result", unit_result_to_string(a->facts.result));
+        json_tree_add_unsigned(o, "main_pid", a->facts.main_pid);
+        json_tree_add_string(o, "invocation_id", invocation);
+        json_tree_add_unsigned(o, "n_restarts", a->facts.n_restarts);
+        json_tree_add_string(o, "status_text", a->facts.status_text);
+        json_tree_add_string(o, "wanted", a->wanted ? "up" : "down");
         return o;
 }
 
@@ -53,25 +44,25 @@ static struct json_object *json_of_socket(const ServiceSocket *k) {
         struct json_object *o = json_object_new_object();
         _cleanup_free_ char *path = sockets_path(k);
 
-        add_string(o, "path", k->definition->path);
-        add_string(o, "state", socket_state_to_string(sockets_state(k)));
-        add_u64(o, "listener_pid", k->listener.pid);
-        add_string(o, "listener_command", k->listener.command);
-        add_string(o, "listener_unit", k->listener.unit ? k->listener.unit : "");
-        add_u64(o, "backlog", k->seen.backlog);
-        add_string(o, "seen_at", path ? path : "");
+        json_tree_add_string(o, "path", k->definition->path);
+        json_tree_add_string(o, "state", socket_state_to_string(sockets_state(k)));
+        json_tree_add_unsigned(o, "listener_pid", k->listener.pid);
+        json_tree_add_string(o, "listener_command", k->listener.command);
+        json_tree_add_string(o, "listener_unit", k->listener.unit ? k->listener.unit : "");
+        json_tree_add_unsigned(o, "backlog", k->seen.backlog);
+        json_tree_add(o, "seen_at", path ? json_object_new_string(path) : NULL);
         return o;
 }
 
 static struct json_object *json_of_port(const ServicePort *k) {
         struct json_object *o = json_object_new_object();
 
-        add_u64(o, "port", k->definition->port);
-        add_string(o, "state", socket_state_to_string(k->state));
-        add_u64(o, "listener_pid", k->listener_pid);
-        add_string(o, "listener_command", k->listener_command);
-        add_string(o, "listener_unit", k->listener_unit ? k->listener_unit : "");
-        add_u64(o, "backlog", k->backlog);
+        json_tree_add_unsigned(o, "port", k->definition->port);
+        json_tree_add_string(o, "state", socket_state_to_string(k->state));
+        json_tree_add_unsigned(o, "listener_pid", k->listener_pid);
+        json_tree_add_string(o, "listener_command", k->listener_command);
+        json_tree_add_string(o, "listener_unit", k->listener_unit ? k->listener_unit : "");
+        json_tree_add_unsigned(o, "backlog", k->backlog);
         return o;
 }
 
@@ -87,9 +78,9 @@ static struct json_object *json_of_recent(const RecentAnswers *r) {
                 uint64_t latency_usec;
                 ProbeOutcome outcome = recent_answers_at(r, i, &latency_usec);
 
-                json_object_array_add(answer, json_object_new_uint64(latency_usec));
-                json_object_array_add(answer, json_object_new_int((int) outcome));
-                json_object_array_add(strip, answer);
+                json_tree_append(answer, json_object_new_uint64(latency_usec));
+                json_tree_append(answer, json_object_new_int((int) outcome));
+                json_tree_append(strip, answer);
         }
         return strip;
 }
@@ -98,25 +89,25 @@ static struct json_object *json_of_probe(const ServiceProbe *p, bool with_recent
         struct json_object *o = json_object_new_object();
         AnswerLatency latency = recent_answers_latency(&p->recent);
 
-        add_string(o, "name", p->definition->name);
-        add_string(o, "role", probe_role_to_string(p->definition->role));
-        add_string(o, "state", service_json_probe_word(p));
-        add_u64(o, "failures", p->health.failures);
-        add_string(o, "last_error", p->error);
-        add_string(o, "not_asked", p->not_asked);
-        add_u64(o, "last_status", p->status);
-        add_u64(o, "latency_usec", p->latency_usec);
-        add_u64(o, "p50_usec", latency.p50_usec);
-        add_u64(o, "p99_usec", latency.p99_usec);
-        add_u64(o, "max_usec", latency.max_usec);
-        add_u64(o, "checked_usec", p->checked_realtime_usec);
-        add_u64(o, "since_usec", p->since_realtime_usec);
-        add_string(o, "before",
-                   p->health.verdict == PROBE_VERDICT_STALE && p->health.before != PROBE_VERDICT_NONE
-                           ? probe_verdict_to_string(p->health.before)
-                           : "");
+        json_tree_add_string(o, "name", p->definition->name);
+        json_tree_add_string(o, "role", probe_role_to_string(p->definition->role));
+        json_tree_add_string(o, "state", service_json_probe_word(p));
+        json_tree_add_unsigned(o, "failures", p->health.failures);
+        json_tree_add_string(o, "last_error", p->error);
+        json_tree_add_string(o, "not_asked", p->not_asked);
+        json_tree_add_unsigned(o, "last_status", p->status);
+        json_tree_add_unsigned(o, "latency_usec", p->latency_usec);
+        json_tree_add_unsigned(o, "p50_usec", latency.p50_usec);
+        json_tree_add_unsigned(o, "p99_usec", latency.p99_usec);
+        json_tree_add_unsigned(o, "max_usec", latency.max_usec);
+        json_tree_add_unsigned(o, "checked_usec", p->checked_realtime_usec);
+        json_tree_add_unsigned(o, "since_usec", p->since_realtime_usec);
+        json_tree_add_string(o, "before",
+                             p->health.verdict == PROBE_VERDICT_STALE && p->health.before != PROBE_VERDICT_NONE
+                                     ? probe_verdict_to_string(p->health.before)
+                                     : "");
         if (with_recent)
-                json_object_object_add(o, "recent", json_of_recent(&p->recent));
+                json_tree_add(o, "recent", json_of_recent(&p->recent));
         return o;
 }
 
@@ -127,10 +118,10 @@ struct json_object *service_json_reasons(const Service *s) {
                 struct json_object *o = json_object_new_object();
                 _cleanup_free_ char *text = evaluation_reason_text(s, &s->shown[i]);
 
-                add_string(o, "code", reason_code_to_string((ReasonCode) s->shown[i].code));
-                add_string(o, "text", text ? text : "");
-                add_string(o, "subject", evaluation_reason_subject(s, &s->shown[i]));
-                json_object_array_add(reasons, o);
+                json_tree_add_string(o, "code", reason_code_to_string((ReasonCode) s->shown[i].code));
+                json_tree_add(o, "text", text ? json_object_new_string(text) : NULL);
+                json_tree_add_string(o, "subject", evaluation_reason_subject(s, &s->shown[i]));
+                json_tree_append(reasons, o);
         }
         return reasons;
 }
@@ -152,9 +143,9 @@ static void add_ready(struct json_object *o, const Service *s) {
         const char *word = service_json_ready_word(s);
 
         if (strcmp(word, "not-required") == 0)
-                json_object_object_add(o, "ready", NULL);
+                json_tree_add_null(o, "ready");
         else
-                json_object_object_add(o, "ready", json_object_new_boolean(strcmp(word, "yes") == 0));
+                json_tree_add_boolean(o, "ready", strcmp(word, "yes") == 0);
 }
 
 static void add_evidence(struct json_object *o, const Service *s, bool with_recent) {
@@ -162,65 +153,59 @@ static void add_evidence(struct json_object *o, const Service *s, bool with_rece
                            *probes = json_object_new_array();
 
         for (size_t i = 0; i < s->definition->n_sockets; i++)
-                json_object_array_add(sockets, json_of_socket(&s->sockets[i]));
+                json_tree_append(sockets, json_of_socket(&s->sockets[i]));
         for (size_t i = 0; i < s->definition->n_ports; i++)
-                json_object_array_add(ports, json_of_port(&s->ports[i]));
+                json_tree_append(ports, json_of_port(&s->ports[i]));
         for (size_t i = 0; i < s->definition->n_probes; i++)
-                json_object_array_add(probes, json_of_probe(&s->probes[i], with_recent));
-        json_object_object_add(o, "sockets", sockets);
-        json_object_object_add(o, "ports", ports);
-        json_object_object_add(o, "probes", probes);
+                json_tree_append(probes, json_of_probe(&s->probes[i], with_recent));
+        json_tree_add(o, "sockets", sockets);
+        json_tree_add(o, "ports", ports);
+        json_tree_add(o, "probes", probes);
 }
 
 struct json_object *service_json_evidence(const Service *s) {
         struct json_object *o = json_object_new_object();
 
-        add_string(o, "name", s->definition->name);
+        json_tree_add_string(o, "name", s->definition->name);
         add_evidence(o, s, true);
-        return o;
+        return json_tree_finish(o);
 }
 
 struct json_object *service_json_row(const Service *s, bool with_recent) {
         struct json_object *o = json_object_new_object(), *actions = json_object_new_array();
 
-        add_string(o, "name", s->definition->name);
-        add_string(o, "description", s->definition->description ? s->definition->description : "");
-        add_string(o, "state", service_state_to_string(s->shown_state));
-        add_string(o, "wanted", service_wants_up(s) ? "up" : "down");
-        add_u64(o, "since_usec", s->state_since_realtime_usec);
-        add_u64(o, "observed_usec", clock_realtime_usec());
+        json_tree_add_string(o, "name", s->definition->name);
+        json_tree_add_string(o, "description", s->definition->description ? s->definition->description : "");
+        json_tree_add_string(o, "state", service_state_to_string(s->shown_state));
+        json_tree_add_string(o, "wanted", service_wants_up(s) ? "up" : "down");
+        json_tree_add_unsigned(o, "since_usec", s->state_since_realtime_usec);
+        json_tree_add_unsigned(o, "observed_usec", clock_realtime_usec());
         add_ready(o, s);
-        json_object_object_add(o, "reasons", service_json_reasons(s));
+        json_tree_add(o, "reasons", service_json_reasons(s));
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                json_object_array_add(actions, json_of_action(&s->actions[i]));
-        json_object_object_add(o, "actions", actions);
+                json_tree_append(actions, json_of_action(&s->actions[i]));
+        json_tree_add(o, "actions", actions);
         add_evidence(o, s, with_recent);
-        json_object_object_add(o, "healing", healing_json(s));
-        return o;
+        if (healing_is_told(s))
+                json_tree_add(o, "healing", healing_json(s));
+        else
+                json_tree_add_null(o, "healing");
+        return json_tree_finish(o);
 }
 
 char *service_json_rows(Service *const *services, size_t n, bool with_recent) {
-        char *text = NULL;
+        JsonText t = { 0 };
         size_t n_text;
-        FILE *f = open_memstream(&text, &n_text);
 
-        if (!f)
-                return NULL;
-        fputc('[', f);
+        json_text_open(&t, '[');
         for (size_t i = 0; i < n; i++) {
                 struct json_object *row = service_json_row(services[i], with_recent);
 
-                if (i > 0)
-                        fputc(',', f);
-                fputs(json_object_to_json_string_ext(row, JSON_FLAGS), f);
+                json_tree_write(&t, row);
                 json_object_put(row);
         }
-        fputc(']', f);
-        if (ferror(f) || fclose(f) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
+        json_text_close(&t, ']');
+        return json_text_take(&t, &n_text);
 }
 
 static void add_brief_row(JsonText *t, const Service *s) {
@@ -235,7 +220,8 @@ static void add_brief_row(JsonText *t, const Service *s) {
 
                 json_text_open(t, '{');
                 json_text_add_string(t, "code", reason_code_to_string((ReasonCode) s->shown[0].code));
-                json_text_add_string(t, "text", text ? text : "");
+                t->failed = t->failed || !text;
+                json_text_add_string(t, "text", text);
                 json_text_add_string(t, "subject", evaluation_reason_subject(s, &s->shown[0]));
                 json_text_close(t, '}');
         }
@@ -258,21 +244,21 @@ char *service_json_brief_rows(Service *const *services, size_t n) {
 static struct json_object *json_of_histogram(const DurationHistogram *h) {
         struct json_object *o = json_object_new_object(), *buckets = json_object_new_array();
 
-        add_u64(o, "count", h->n);
-        add_u64(o, "p50_usec", duration_histogram_percentile_usec(h, 500));
-        add_u64(o, "p99_usec", duration_histogram_percentile_usec(h, 990));
-        add_u64(o, "max_usec", h->max_usec);
+        json_tree_add_unsigned(o, "count", h->n);
+        json_tree_add_unsigned(o, "p50_usec", duration_histogram_percentile_usec(h, 500));
+        json_tree_add_unsigned(o, "p99_usec", duration_histogram_percentile_usec(h, 990));
+        json_tree_add_unsigned(o, "max_usec", h->max_usec);
         for (size_t i = 0; i < DURATION_BUCKETS; i++) {
                 struct json_object *bucket;
 
                 if (h->counts[i] == 0)
                         continue;
                 bucket = json_object_new_array();
-                json_object_array_add(bucket, json_object_new_uint64(duration_histogram_bound_usec(i)));
-                json_object_array_add(bucket, json_object_new_uint64(h->counts[i]));
-                json_object_array_add(buckets, bucket);
+                json_tree_append(bucket, json_object_new_uint64(duration_histogram_bound_usec(i)));
+                json_tree_append(bucket, json_object_new_uint64(h->counts[i]));
+                json_tree_append(buckets, bucket);
         }
-        json_object_object_add(o, "buckets", buckets); /* [below_usec, count] */
+        json_tree_add(o, "buckets", buckets); /* [below_usec, count] */
         return o;
 }
 
@@ -282,28 +268,28 @@ static struct json_object *json_of_probing(Supervisor *s) {
         unsigned n_in_flight, n_queued;
 
         prober_count(supervisor_prober(s), &n_in_flight, &n_queued);
-        add_u64(o, "passed", m->n_probe_results[PROBE_PASS]);
-        add_u64(o, "failed", m->n_probe_results[PROBE_FAIL]);
-        add_u64(o, "unknown", m->n_probe_results[PROBE_UNKNOWN]);
-        add_u64(o, "in_flight", n_in_flight);
-        add_u64(o, "queued", n_queued);
-        json_object_object_add(o, "lateness", json_of_histogram(&m->probe_lateness));
+        json_tree_add_unsigned(o, "passed", m->n_probe_results[PROBE_PASS]);
+        json_tree_add_unsigned(o, "failed", m->n_probe_results[PROBE_FAIL]);
+        json_tree_add_unsigned(o, "unknown", m->n_probe_results[PROBE_UNKNOWN]);
+        json_tree_add_unsigned(o, "in_flight", n_in_flight);
+        json_tree_add_unsigned(o, "queued", n_queued);
+        json_tree_add(o, "lateness", json_of_histogram(&m->probe_lateness));
         return o;
 }
 
-static void add_json(JsonText *t, const char *key, struct json_object *value) {
-        json_text_add_raw(t, key, json_object_to_json_string_ext(value, JSON_FLAGS));
-        json_object_put(value);
+static void add_tree(JsonText *t, struct json_object *tree) {
+        json_tree_write(t, tree);
+        json_object_put(tree);
 }
 
 static struct json_object *json_of_dumped(const Service *s) {
         struct json_object *row = service_json_row(s, false);
 
-        add_u64(row, "operation", s->operation);
-        add_u64(row, "intention", s->intention);
-        add_u64(row, "unit_step", s->step);
-        add_string(row, "fault", s->fault);
-        json_object_object_add(row, "definition", json_tokener_parse(s->definition->text));
+        json_tree_add_unsigned(row, "operation", s->operation);
+        json_tree_add_unsigned(row, "intention", s->intention);
+        json_tree_add_unsigned(row, "unit_step", s->step);
+        json_tree_add_string(row, "fault", s->fault);
+        json_tree_add_raw(row, "definition", s->definition->text);
         return row;
 }
 
@@ -321,17 +307,12 @@ char *service_json_dump(Supervisor *s) {
         json_text_add_boolean(&t, "store_writable", writable);
         json_text_add_unsigned(&t, "store_owed", n_owed);
         json_text_add_string(&t, "socket_dir", supervisor_options(s)->socket_dir);
-        add_json(&t, "probing", json_of_probing(s));
+        json_text_key(&t, "probing");
+        add_tree(&t, json_of_probing(s));
         json_text_key(&t, "services");
         json_text_open(&t, '[');
-        for (size_t i = 0; i < n; i++) {
-                struct json_object *row = json_of_dumped(services[i]);
-                size_t n_row;
-                const char *text = json_object_to_json_string_length(row, JSON_FLAGS, &n_row);
-
-                json_text_raw(&t, text, n_row);
-                json_object_put(row);
-        }
+        for (size_t i = 0; i < n; i++)
+                add_tree(&t, json_of_dumped(services[i]));
         json_text_close(&t, ']');
         json_text_close(&t, '}');
         return json_text_take(&t, &n_text);

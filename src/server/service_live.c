@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/json_tree.h"
 #include "core/unit_plan_diff.h"
 #include "server/service_units.h"
 #include "server/supervisor.h"
@@ -48,7 +49,7 @@ int service_live_begin(Service *s, struct json_object *old) {
                 return 0;
         }
         for (size_t i = 0; i < json_object_array_length(changes); i++)
-                json_object_array_add(s->live.changes, json_object_get(json_object_array_get_idx(changes, i)));
+                json_tree_append(s->live.changes, json_object_get(json_object_array_get_idx(changes, i)));
         json_object_put(changes);
         return 0;
 }

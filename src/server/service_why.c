@@ -2,6 +2,7 @@
 #include "server/service_why.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/json_tree.h"
 #include "server/evaluation.h"
 #include "server/ports.h"
 #include "server/service_evidence.h"
@@ -25,7 +27,7 @@ static void add_text(struct json_object *array, const char *format, ...) {
         va_start(ap, format);
         (void) vsnprintf(text, sizeof text, format, ap);
         va_end(ap);
-        json_object_array_add(array, json_object_new_string(text));
+        json_tree_append_string(array, text);
 }
 
 static uint64_t to_realtime_usec(uint64_t monotonic_usec) {
@@ -40,9 +42,9 @@ static void add_next(struct json_object *array, uint64_t at_usec, const char *be
         char text[256];
 
         (void) snprintf(text, sizeof text, "%s%s%s", before, name, after);
-        json_object_object_add(o, "text", json_object_new_string(text));
-        json_object_object_add(o, "at_usec", json_object_new_uint64(at_usec));
-        json_object_array_add(array, o);
+        json_tree_add_string(o, "text", text);
+        json_tree_add_unsigned(o, "at_usec", at_usec);
+        json_tree_append(array, o);
 }
 
 /* -- what has been tried -- */
@@ -156,7 +158,7 @@ static void add_once(struct json_object *commands, const char *format, ...) {
         va_start(ap, format);
         (void) vsnprintf(text, sizeof text, format, ap);
         va_end(ap);
-        for (size_t i = 0; i < json_object_array_length(commands); i++)
+        for (size_t i = 0; commands && i < json_object_array_length(commands); i++)
                 if (strcmp(json_object_get_string(json_object_array_get_idx(commands, i)), text) == 0)
                         return;
         add_text(commands, "%s", text);
@@ -258,28 +260,26 @@ static struct json_object *json_of_commands(const Service *s) {
 static struct json_object *json_of_rule(const Service *s) {
         struct json_object *rule = json_object_new_object();
 
-        json_object_object_add(rule, "number", json_object_new_int((int) s->shown_rule));
-        json_object_object_add(rule, "text", json_object_new_string(service_status_rule_text(s->shown_rule)));
+        json_tree_add(rule, "number", json_object_new_int((int) s->shown_rule));
+        json_tree_add_string(rule, "text", service_status_rule_text(s->shown_rule));
         return rule;
 }
 
 struct json_object *service_why_json(const Service *s) {
         struct json_object *o = json_object_new_object();
 
-        if (!o)
-                return NULL;
-        json_object_object_add(o, "name", json_object_new_string(s->definition->name));
-        json_object_object_add(o, "state", json_object_new_string(service_state_to_string(s->shown_state)));
-        json_object_object_add(o, "wanted", json_object_new_string(service_wants_up(s) ? "up" : "down"));
-        json_object_object_add(o, "since_usec", json_object_new_uint64(s->state_since_realtime_usec));
-        json_object_object_add(o, "observed_usec", json_object_new_uint64(clock_realtime_usec()));
-        json_object_object_add(o, "rule", json_of_rule(s));
-        json_object_object_add(o, "reasons", service_json_reasons(s));
-        json_object_object_add(o, "evidence", service_evidence_json(s));
-        json_object_object_add(o, "tried", json_of_tries(s));
-        json_object_object_add(o, "next", json_of_next(s));
-        json_object_object_add(o, "commands", json_of_commands(s));
-        return o;
+        json_tree_add_string(o, "name", s->definition->name);
+        json_tree_add_string(o, "state", service_state_to_string(s->shown_state));
+        json_tree_add_string(o, "wanted", service_wants_up(s) ? "up" : "down");
+        json_tree_add_unsigned(o, "since_usec", s->state_since_realtime_usec);
+        json_tree_add_unsigned(o, "observed_usec", clock_realtime_usec());
+        json_tree_add(o, "rule", json_of_rule(s));
+        json_tree_add(o, "reasons", service_json_reasons(s));
+        json_tree_add(o, "evidence", service_evidence_json(s));
+        json_tree_add(o, "tried", json_of_tries(s));
+        json_tree_add(o, "next", json_of_next(s));
+        json_tree_add(o, "commands", json_of_commands(s));
+        return json_tree_finish(o);
 }
 
 struct json_object *service_why_history(const Service *s, unsigned limit) {
@@ -287,19 +287,20 @@ struct json_object *service_why_history(const Service *s, unsigned limit) {
         StoredTransition *rows = NULL;
         size_t n = 0;
 
-        if (!list ||
-            store_load_transitions(supervisor_store(s->supervisor), s->definition->name, limit, &rows, &n) != 0)
-                n = 0;
+        if (store_load_transitions(supervisor_store(s->supervisor), s->definition->name, limit, &rows, &n) == -ENOMEM) {
+                json_object_put(list);
+                return NULL;
+        }
         for (size_t i = 0; i < n; i++) {
                 struct json_object *o = json_object_new_object();
 
-                json_object_object_add(o, "at_usec", json_object_new_uint64(rows[i].realtime_usec));
-                json_object_object_add(o, "from", json_object_new_string(rows[i].old_state));
-                json_object_object_add(o, "to", json_object_new_string(rows[i].new_state));
-                json_object_object_add(o, "code", json_object_new_string(rows[i].reason_code));
-                json_object_object_add(o, "text", json_object_new_string(rows[i].reason_text));
-                json_object_array_add(list, o);
+                json_tree_add_unsigned(o, "at_usec", rows[i].realtime_usec);
+                json_tree_add_string(o, "from", rows[i].old_state);
+                json_tree_add_string(o, "to", rows[i].new_state);
+                json_tree_add_string(o, "code", rows[i].reason_code);
+                json_tree_add_string(o, "text", rows[i].reason_text);
+                json_tree_append(list, o);
         }
         stored_transition_free_list(rows, n);
-        return list;
+        return json_tree_finish(list);
 }
