@@ -76,6 +76,17 @@ struct Store {
         int transaction_error; /* the first write of it that failed: none of it will be committed */
 };
 
+/* A transaction that was begun has to end, also where there is no memory left to say so. */
+static int prepare_ending(Store *s) {
+        static const Query ending[] = { QUERY_COMMIT, QUERY_ROLLBACK };
+        int rc = SQLITE_OK;
+
+        for (size_t i = 0; rc == SQLITE_OK && i < ELEMENTSOF(ending); i++)
+                rc = sqlite3_prepare_v3(s->db, query_sql[ending[i]], -1, SQLITE_PREPARE_PERSISTENT,
+                                        &s->queries[ending[i]], NULL);
+        return store_database_outcome(s->db, rc);
+}
+
 int store_open(const char *path, Store **ret, char **reterr_message) {
         _cleanup_(store_closep) Store *s = NULL;
         int r;
@@ -85,6 +96,8 @@ int store_open(const char *path, Store **ret, char **reterr_message) {
         if (!s)
                 return -ENOMEM;
         r = store_database_open(path, &s->db, &s->is_read_only, reterr_message);
+        if (r == 0)
+                r = prepare_ending(s);
         if (r != 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -155,6 +168,13 @@ static int column_copy(sqlite3_stmt *q, int column, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+static int roll_back(Store *s) {
+        _cleanup_(query_resetp) sqlite3_stmt *q = s->queries[QUERY_ROLLBACK];
+        bool is_row;
+
+        return query_next(s, q, &is_row);
+}
+
 /* One statement that changes something. */
 static int store_write(Store *s, Query query, const char *types, ...) {
         _cleanup_(query_resetp) sqlite3_stmt *q = NULL;
@@ -164,6 +184,9 @@ static int store_write(Store *s, Query query, const char *types, ...) {
 
         if (s->is_read_only)
                 return HERO_E_STORE_FULL;
+        /* What could not be rolled back would swallow this: it would be there for us, and never be committed. */
+        if (!s->in_transaction && !sqlite3_get_autocommit(s->db) && (r = roll_back(s)) != 0)
+                return r;
         /* After some failures SQLite has rolled back by itself; what came now would be committed alone. */
         if (s->in_transaction && s->transaction_error != 0)
                 return s->transaction_error;
@@ -211,7 +234,7 @@ int store_commit(Store *s) {
 void store_rollback(Store *s) {
         s->in_transaction = false;
         if (!sqlite3_get_autocommit(s->db))
-                (void) store_write(s, QUERY_ROLLBACK, "");
+                (void) roll_back(s);
 }
 
 /* ---- services ---- */
