@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/text_stream.h"
 #include "core/definition_diff.h"
 #include "core/start_order.h"
 #include "server/healing.h"
@@ -15,16 +17,31 @@
 #include "server/service_units.h"
 #include "server/sockets.h"
 
+/* What one change needs, so that it cannot fail any more once the store has it. */
+typedef struct Prepared {
+        IntentionKind intention;
+        Service *created, *next;      /* to be added; to become */
+        struct json_object *old_plan; /* of units that are told of the change as they run */
+} Prepared;
+
 /* All definitions of one call, before anything is touched. */
 typedef struct Batch {
         Supervisor *supervisor;
         ServiceDefinition **definitions;
         size_t n;
         unsigned flags;
+        Prepared *prepared; /* one a change */
+        size_t n_prepared;
 } Batch;
 
 static void batch_done(Batch *b) {
         service_definition_free_list(b->definitions, b->n);
+        for (size_t i = 0; i < b->n_prepared; i++) {
+                service_free(b->prepared[i].created);
+                service_prepared_free(b->prepared[i].next);
+                json_object_put(b->prepared[i].old_plan);
+        }
+        free(b->prepared);
 }
 
 void apply_result_done(ApplyResult *r) {
@@ -45,7 +62,7 @@ static int set_message(char **reterr_message, int r, const char *name, const cha
 
 static const ServiceDefinition *batch_find(const Batch *b, const char *name) {
         for (size_t i = 0; i < b->n; i++)
-                if (strcmp(b->definitions[i]->name, name) == 0)
+                if (b->definitions[i] && strcmp(b->definitions[i]->name, name) == 0)
                         return b->definitions[i];
         return NULL;
 }
@@ -167,7 +184,7 @@ static int compare_removed(const Batch *b, ApplyResult *result, FILE *difference
 
 static int batch_compare(const Batch *b, ApplyResult *result) {
         size_t n_services, n_text;
-        FILE *difference = open_memstream(&result->difference, &n_text);
+        FILE *difference = text_stream_open(&result->difference, &n_text);
         int r = 0;
 
         (void) supervisor_services(b->supervisor, &n_services);
@@ -186,7 +203,7 @@ static int batch_compare(const Batch *b, ApplyResult *result) {
         return fclose(difference) == 0 ? r : -ENOMEM;
 }
 
-/* -- writing, then doing -- */
+/* -- preparing, writing, then doing -- */
 
 static IntentionKind intention_of(const Supervisor *s, const ApplyChange *c, const ServiceDefinition *d) {
         const Service *old = supervisor_find(s, c->name);
@@ -207,19 +224,59 @@ static IntentionKind intention_of(const Supervisor *s, const ApplyChange *c, con
         return old ? old->intention : INTENTION_NONE;
 }
 
-static int write_change(const Batch *b, const ApplyChange *c) {
-        Store *store = supervisor_store(b->supervisor);
-        const ServiceDefinition *d = batch_find(b, c->name);
+static ServiceDefinition *batch_take(Batch *b, const char *name) {
+        for (size_t i = 0; i < b->n; i++)
+                if (b->definitions[i] && strcmp(b->definitions[i]->name, name) == 0)
+                        return TAKE_PTR(b->definitions[i]);
+        return NULL;
+}
+
+static int prepare_change(Batch *b, const ApplyChange *c, Prepared *p) {
+        UnitPlanContext context = supervisor_plan_context(b->supervisor);
         const Service *old = supervisor_find(b->supervisor, c->name);
+        ServiceDefinition *d;
+        int r = 0;
+
+        p->intention = intention_of(b->supervisor, c, batch_find(b, c->name));
+        switch (c->outcome) {
+        case APPLY_CREATED:
+                d = batch_take(b, c->name);
+                return service_new(b->supervisor, d, d->autostart, NULL, &p->created);
+        case APPLY_UPDATED:
+                if (c->units == UNIT_PLAN_LIVE)
+                        r = unit_plan_build(old->definition, &context, &p->old_plan);
+                return r < 0 ? r : service_prepare(old, batch_take(b, c->name), &p->next);
+        case APPLY_UNCHANGED:
+        case APPLY_REMOVED:
+                break;
+        }
+        return 0;
+}
+
+static int batch_prepare(Batch *b, const ApplyResult *result) {
+        int r = supervisor_reserve(b->supervisor, b->n);
+
+        b->prepared = calloc(result->n_changes + 1, sizeof *b->prepared);
+        if (!b->prepared)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < result->n_changes; i++) {
+                b->n_prepared++;
+                r = prepare_change(b, &result->changes[i], &b->prepared[i]);
+        }
+        return r;
+}
+
+static int write_change(const Batch *b, const ApplyChange *c, const Prepared *p) {
+        Store *store = supervisor_store(b->supervisor);
+        const Service *old = supervisor_find(b->supervisor, c->name), *made = p->created ? p->created : p->next;
+        const ServiceDefinition *d = made ? made->definition : NULL;
         int r = 0;
 
         if (c->outcome == APPLY_UNCHANGED)
                 return 0;
         if (c->outcome != APPLY_REMOVED)
                 r = store_put_definition(store, c->name, d->text, d->autostart);
-        return r != 0 ? r
-                      : store_set_intention(store, c->name, intention_of(b->supervisor, c, d),
-                                            old ? old->asked_usec : 0);
+        return r != 0 ? r : store_set_intention(store, c->name, p->intention, old ? old->asked_usec : 0);
 }
 
 static int batch_write(const Batch *b, const ApplyResult *result) {
@@ -227,19 +284,12 @@ static int batch_write(const Batch *b, const ApplyResult *result) {
         int r = store_begin(store);
 
         for (size_t i = 0; i < result->n_changes && r == 0; i++)
-                r = write_change(b, &result->changes[i]);
+                r = write_change(b, &result->changes[i], &b->prepared[i]);
         if (r == 0)
                 r = store_commit(store);
         if (r != 0)
                 store_rollback(store);
         return r;
-}
-
-static ServiceDefinition *batch_take(Batch *b, const char *name) {
-        for (size_t i = 0; i < b->n; i++)
-                if (b->definitions[i] && strcmp(b->definitions[i]->name, name) == 0)
-                        return TAKE_PTR(b->definitions[i]);
-        return NULL;
 }
 
 /* Its units are made (anew), and what is wanted is started; the store knows of it already. */
@@ -273,67 +323,46 @@ static void tell_redefined(Service *s) {
                 o->redefined(s, o->userdata);
 }
 
-static int do_update(Service *s, ServiceDefinition *d, UnitPlanChange units, IntentionKind intention) {
-        UnitPlanContext context = supervisor_plan_context(s->supervisor);
-        struct json_object *old_plan = NULL;
-        int r = units == UNIT_PLAN_LIVE ? unit_plan_build(s->definition, &context, &old_plan) : 0;
+static void do_update(Service *s, UnitPlanChange units, Prepared *p) {
+        int r = 0;
 
         sockets_forget(supervisor_sockets(s->supervisor), s);
-        if (r < 0)
-                service_definition_free(d);
-        else
-                r = service_set_definition(s, d);
+        service_become(s, TAKE_PTR(p->next));
         sockets_follow(supervisor_sockets(s->supervisor), s);
         ports_follow(supervisor_ports(s->supervisor));
         (void) ports_look(supervisor_ports(s->supervisor), s);
-        if (r >= 0 && units == UNIT_PLAN_REMADE)
-                begin_units(s, OPERATION_RESTART, intention);
+        if (units == UNIT_PLAN_REMADE)
+                begin_units(s, OPERATION_RESTART, p->intention);
         else
-                s->intention = intention;
-        if (r >= 0 && units == UNIT_PLAN_LIVE)
-                r = service_live_begin(s, old_plan);
-        if (r >= 0)
-                tell_redefined(s);
+                s->intention = p->intention;
+        if (units == UNIT_PLAN_LIVE)
+                r = service_live_begin(s, p->old_plan);
+        if (r < 0)
+                log_warning("%s: systemd cannot be told of the change now, so it comes with the next restart of the "
+                            "service or of"
+                            " hero_proc: %s",
+                            s->definition->name, strerror(-r));
+        tell_redefined(s);
         supervisor_mark(s);
-        json_object_put(old_plan);
-        return r;
 }
 
-static int do_change(Batch *b, const ApplyChange *c, IntentionKind intention) {
-        Service *s = supervisor_find(b->supervisor, c->name);
-        ServiceDefinition *d;
-        int r;
+static void do_change(Supervisor *supervisor, const ApplyChange *c, Prepared *p) {
+        Service *s = c->outcome == APPLY_CREATED ? TAKE_PTR(p->created) : supervisor_find(supervisor, c->name);
 
         switch (c->outcome) {
         case APPLY_UNCHANGED:
-                return 0;
+                break;
         case APPLY_REMOVED:
                 begin_removal(s);
-                return 0;
+                break;
         case APPLY_CREATED:
-                d = batch_take(b, c->name);
-                r = service_new(b->supervisor, d, d->autostart, NULL, &s);
-                if (r >= 0)
-                        r = supervisor_add(b->supervisor, s);
-                if (r >= 0)
-                        begin_units(s, OPERATION_START, intention);
-                return r;
+                if (supervisor_add(supervisor, s) >= 0) /* there is room */
+                        begin_units(s, OPERATION_START, p->intention);
+                break;
         case APPLY_UPDATED:
-                return do_update(s, batch_take(b, c->name), c->units, intention);
+                do_update(s, c->units, p);
+                break;
         }
-        return 0;
-}
-
-static int batch_do(Batch *b, const ApplyResult *result) {
-        _cleanup_free_ IntentionKind *intentions = calloc(result->n_changes + 1, sizeof *intentions);
-        int r = intentions ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && i < result->n_changes; i++)
-                intentions[i] =
-                        intention_of(b->supervisor, &result->changes[i], batch_find(b, result->changes[i].name));
-        for (size_t i = 0; r >= 0 && i < result->n_changes; i++)
-                r = do_change(b, &result->changes[i], intentions[i]);
-        return r;
 }
 
 int definitions_apply(Supervisor *s, const char *const *texts, unsigned flags, ApplyResult *ret,
@@ -349,9 +378,11 @@ int definitions_apply(Supervisor *s, const char *const *texts, unsigned flags, A
         if (r == 0)
                 r = batch_compare(&b, &result);
         if (r == 0 && !(flags & APPLY_DRY_RUN)) {
-                r = batch_write(&b, &result);
+                r = batch_prepare(&b, &result);
                 if (r == 0)
-                        r = batch_do(&b, &result);
+                        r = batch_write(&b, &result);
+                for (size_t i = 0; r == 0 && i < result.n_changes; i++)
+                        do_change(s, &result.changes[i], &b.prepared[i]);
         }
         if (r != 0)
                 return r;

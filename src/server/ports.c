@@ -31,9 +31,11 @@ struct Ports {
         PortNetworkList networks;
         Service **followed; /* those that declare ports */
         size_t n_followed, next_followed;
+        bool is_owed; /* there was no memory to follow them: it is tried again by the sweep */
 };
 
 static void on_owner_found(void *userdata);
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata);
 
 int ports_new(Supervisor *s, Ports **ret) {
         _cleanup_(ports_freep) Ports *k = calloc(1, sizeof *k);
@@ -43,6 +45,11 @@ int ports_new(Supervisor *s, Ports **ret) {
                 return -ENOMEM;
         k->supervisor = s;
         r = port_owners_new(s, on_owner_found, k, &k->owners);
+        if (r >= 0)
+                r = sd_event_add_time_relative(supervisor_event(s), &k->sweep, CLOCK_MONOTONIC, SWEEP_INTERVAL_USEC,
+                                               SWEEP_ACCURACY_USEC, on_sweep, k);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(k->sweep, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);
@@ -264,6 +271,10 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         uint64_t before_usec = clock_now_usec(CLOCK_THREAD_CPUTIME_ID), cost_usec;
 
         (void) usec;
+        if (k->is_owed)
+                ports_follow(k);
+        if (k->n_followed == 0)
+                return 0;
         refresh_all(k);
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
         follow_next_network(k);
@@ -278,12 +289,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 static int start_sweeping(Ports *k) {
         int r = k->table ? 0 : port_table_new(&k->table);
 
-        if (r < 0)
-                return r;
-        if (!k->sweep)
-                return sd_event_add_time_relative(supervisor_event(k->supervisor), &k->sweep, CLOCK_MONOTONIC,
-                                                  SWEEP_INTERVAL_USEC, SWEEP_ACCURACY_USEC, on_sweep, k);
-        return sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
+        return r < 0 ? r : sd_event_source_set_enabled(k->sweep, SD_EVENT_ONESHOT);
 }
 
 /* -- which services -- */
@@ -316,14 +322,15 @@ void ports_follow(Ports *k) {
 
         if (r >= 0 && k->n_followed > 0)
                 r = start_sweeping(k);
+        k->is_owed = r < 0;
         if (r < 0) {
                 k->n_followed = 0; /* what is on the list may be gone */
-                log_error("ports cannot be watched: %s", strerror(-r));
+                log_error("ports cannot be watched, will try again: %s", strerror(-r));
+                (void) sd_event_source_set_time_relative(k->sweep, SWEEP_INTERVAL_USEC);
         }
         if (k->table)
                 declare_all(k);
-        if (k->n_followed == 0 && k->sweep)
-                (void) sd_event_source_set_enabled(k->sweep, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(k->sweep, k->n_followed > 0 || k->is_owed ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 void ports_owner_changed(Ports *k, Service *service) {

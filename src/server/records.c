@@ -26,16 +26,13 @@ typedef struct OwedTransition {
         char name[]; /* of the service, which may be gone by then */
 } OwedTransition;
 
-typedef struct OwedWish {
-        STAILQ_ENTRY(OwedWish) entry;
-        const Service *service;
-} OwedWish;
-
 struct Records {
         Store *store;
         sd_event_source *timer;
         STAILQ_HEAD(, OwedTransition) transitions;
-        STAILQ_HEAD(, OwedWish) wishes;       /* services whose wanted or intention differs from the store's */
+        /* Services whose wanted or intention differs from the store's; on the list by themselves, since what is owed
+         * for want of memory must be remembered without any. */
+        STAILQ_HEAD(, Service) wishes;
         STAILQ_HEAD(, ServiceProbe) verdicts; /* in the probes themselves: no more than there are of them */
         size_t n_transitions, n_wishes, n_verdicts;
         bool failing;
@@ -82,11 +79,9 @@ static void pop_transition(Records *r) {
 }
 
 static void pop_wish(Records *r) {
-        OwedWish *w = STAILQ_FIRST(&r->wishes);
-
-        STAILQ_REMOVE_HEAD(&r->wishes, entry);
+        STAILQ_FIRST(&r->wishes)->is_owed = false;
+        STAILQ_REMOVE_HEAD(&r->wishes, owed_entry);
         r->n_wishes--;
-        free(w);
 }
 
 static void pop_verdict(Records *r) {
@@ -164,12 +159,12 @@ static int write_verdict(Records *r, const ServiceProbe *p) {
 static int write_all(Records *r) {
         ServiceProbe *p;
         OwedTransition *t;
-        OwedWish *w;
+        Service *s;
         int e = store_begin(r->store);
 
-        STAILQ_FOREACH(w, &r->wishes, entry)
-        if (e == 0 && (e = write_wish(r, w->service)) == 0)
-                e = write_healing(r, w->service);
+        STAILQ_FOREACH(s, &r->wishes, owed_entry)
+        if (e == 0 && (e = write_wish(r, s)) == 0)
+                e = write_healing(r, s);
         STAILQ_FOREACH(t, &r->transitions, entry)
         if (e == 0)
                 e = store_add_transition(r->store, t->name, t->realtime_usec, service_state_to_string(t->old_state),
@@ -209,17 +204,11 @@ void records_flush(Records *r) {
         (void) flush(r);
 }
 
-static void owe_wish(Records *r, const Service *s) {
-        OwedWish *w;
-
-        STAILQ_FOREACH(w, &r->wishes, entry)
-        if (w->service == s)
+static void owe_wish(Records *r, Service *s) {
+        if (s->is_owed)
                 return;
-        w = malloc(sizeof *w);
-        if (!w)
-                return;
-        w->service = s;
-        STAILQ_INSERT_TAIL(&r->wishes, w, entry);
+        s->is_owed = true;
+        STAILQ_INSERT_TAIL(&r->wishes, s, owed_entry);
         r->n_wishes++;
         arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
 }
@@ -237,7 +226,7 @@ void records_save_wanted(Records *r, Service *s) {
                 owe_wish(r, s);
 }
 
-void records_save_healing(Records *r, const Service *s) {
+void records_save_healing(Records *r, Service *s) {
         int e = write_healing(r, s);
 
         note_result(r, e);
@@ -293,16 +282,12 @@ void records_forget_verdict(Records *r, ServiceProbe *p) {
         r->n_verdicts--;
 }
 
-static void forget_wish(Records *r, const Service *s) {
-        OwedWish *w;
-
-        STAILQ_FOREACH(w, &r->wishes, entry)
-        if (w->service == s) {
-                STAILQ_REMOVE(&r->wishes, w, OwedWish, entry);
-                r->n_wishes--;
-                free(w);
+static void forget_wish(Records *r, Service *s) {
+        if (!s->is_owed)
                 return;
-        }
+        s->is_owed = false;
+        STAILQ_REMOVE(&r->wishes, s, Service, owed_entry);
+        r->n_wishes--;
 }
 
 /* The store has no place for the history of a service that it does not know: one line of it would hold up all others.
@@ -317,7 +302,7 @@ static void forget_transitions(Records *r, const char *name) {
         }
 }
 
-void records_forget(Records *r, const Service *s) {
+void records_forget(Records *r, Service *s) {
         forget_wish(r, s);
         forget_transitions(r, s->definition->name);
 }

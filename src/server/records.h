@@ -17,7 +17,7 @@ DEFINE_CLEANUP(Records *, records_free)
 void records_save_wanted(Records *r, Service *s);
 void records_save_intention(Records *r, Service *s, IntentionKind intention);
 /* How often hero_proc restarted it: at once, so that a server that is lost does not try without end. */
-void records_save_healing(Records *r, const Service *s);
+void records_save_healing(Records *r, Service *s);
 /* Something undid what was written of these services (a transaction that could not be committed): their wishes and
  * intentions are owed again. */
 void records_owe_all(Records *r, Service *const *services, size_t n);
@@ -29,6 +29,6 @@ void records_forget_verdict(Records *r, ServiceProbe *p);
 /* Writes now what would have been written in a moment. */
 void records_flush(Records *r);
 /* The service is about to be freed: nothing is owed for it any more. */
-void records_forget(Records *r, const Service *s);
+void records_forget(Records *r, Service *s);
 /* Whether the store takes writes, as far as is known; *ret_n_owed: changes not yet written. */
 bool records_is_writable(const Records *r, size_t *ret_n_owed);

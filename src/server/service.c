@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/clock.h"
+#include "base/text_stream.h"
 #include "server/eviction.h"
 #include "server/port_network.h"
 #include "server/ports.h"
@@ -96,6 +97,9 @@ static int make_parts(Service *s) {
         s->sockets = calloc(d->n_sockets, sizeof *s->sockets);
         s->ports = calloc(d->n_ports, sizeof *s->ports);
         s->probes = calloc(d->n_probes, sizeof *s->probes);
+        /* What is freed after a failure is as free of files as what was made. */
+        for (size_t i = 0; s->sockets && i < d->n_sockets; i++)
+                s->sockets[i] = (ServiceSocket){ .service = s, .definition = &d->sockets[i], .file = -1 };
         if (!s->actions || (!s->sockets && d->n_sockets > 0) || (!s->ports && d->n_ports > 0) ||
             (!s->probes && d->n_probes > 0))
                 return -ENOMEM;
@@ -103,8 +107,6 @@ static int make_parts(Service *s) {
                 s->actions[i] = (Action){ .service = s, .definition = &d->actions[i] };
                 r = name_unit(d, i, &s->actions[i].unit);
         }
-        for (size_t i = 0; i < d->n_sockets; i++)
-                s->sockets[i] = (ServiceSocket){ .service = s, .definition = &d->sockets[i], .file = -1 };
         for (size_t i = 0; i < d->n_ports; i++)
                 s->ports[i].definition = &d->ports[i];
         for (size_t i = 0; r >= 0 && i < d->n_probes; i++)
@@ -167,18 +169,38 @@ Service *service_free(Service *s) {
         return NULL;
 }
 
-int service_set_definition(Service *s, ServiceDefinition *definition) {
-        Service next = { .supervisor = s->supervisor, .definition = definition };
-        bool wanted = service_wants_up(s);
-        int r = make_parts(&next);
+Service *service_prepared_free(Service *next) {
+        if (!next)
+                return NULL;
+        free_parts(next);
+        service_definition_free(next->definition);
+        free(next);
+        return NULL;
+}
 
-        if (r < 0) {
-                free_parts(&next);
+int service_prepare(const Service *s, ServiceDefinition *definition, Service **ret) {
+        _cleanup_(service_prepared_freep) Service *next = calloc(1, sizeof *next);
+        int r;
+
+        if (!next) {
                 service_definition_free(definition);
-                return r;
+                return -ENOMEM;
         }
+        next->supervisor = s->supervisor;
+        next->definition = definition;
+        r = make_parts(next);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(next);
+        return 0;
+}
+
+void service_become(Service *s, Service *next) {
+        const ServiceDefinition *definition = next->definition;
+        bool wanted = service_wants_up(s);
+
         for (size_t i = 0; i < definition->n_actions; i++) {
-                Action *new = &next.actions[i];
+                Action *new = &next->actions[i];
                 const Action *old = service_find_action_by_unit(s, new->unit);
 
                 new->service = s;
@@ -200,24 +222,24 @@ int service_set_definition(Service *s, ServiceDefinition *definition) {
                 new->wanted = old->wanted;
         }
         for (size_t i = 0; i < definition->n_sockets; i++)
-                next.sockets[i].service = s;
+                next->sockets[i].service = s;
         for (size_t i = 0; i < definition->n_probes; i++)
-                next.probes[i].service = s;
-        probing_carry_over(s, &next);
+                next->probes[i].service = s;
+        probing_carry_over(s, next);
 
         free_parts(s);
         service_definition_free(s->definition);
-        s->definition = definition;
-        s->actions = next.actions;
-        s->sockets = next.sockets;
-        s->ports = next.ports;
-        s->probes = next.probes;
+        s->definition = next->definition;
+        s->actions = next->actions;
+        s->sockets = next->sockets;
+        s->ports = next->ports;
+        s->probes = next->probes;
+        free(next);
         for (size_t i = 0; i < definition->n_probes; i++)
                 records_save_verdict(supervisor_records(s->supervisor), &s->probes[i]);
         /* What was shown points into the old definition. */
         s->n_shown = 0;
         free(TAKE_PTR(s->shown_text));
-        return 0;
 }
 
 Action *service_find_action(Service *s, const char *name) {
@@ -249,7 +271,7 @@ void service_set_wanted(Service *s, bool up) {
 char *service_actions_down(const Service *s) {
         char *words = NULL;
         size_t n;
-        FILE *f = open_memstream(&words, &n);
+        FILE *f = text_stream_open(&words, &n);
         bool any_up = service_wants_up(s);
 
         if (!f)

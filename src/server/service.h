@@ -193,6 +193,8 @@ struct Service {
 
         bool dirty;
         STAILQ_ENTRY(Service) dirty_entry;
+        bool is_owed; /* on the list of records.c, of what the store does not have yet */
+        STAILQ_ENTRY(Service) owed_entry;
 };
 
 /* Takes `definition`. wanted_up goes to all actions but those named in actions_down (blank-separated, may be NULL). */
@@ -200,8 +202,13 @@ int service_new(Supervisor *s, ServiceDefinition *definition, bool wanted_up, co
 Service *service_free(Service *s);
 DEFINE_CLEANUP(Service *, service_free)
 
-/* Takes a new definition of the same name: what is known of actions that go on under the same unit name is kept. */
-int service_set_definition(Service *s, ServiceDefinition *definition);
+/* A new definition of the same name, in two steps, so that nothing can fail once the store has it. The first takes
+ * `definition` and gets all the memory; what it gives is for service_become() or service_prepared_free() and nothing
+ * else. The second takes that: what is known of actions that go on under the same unit name is kept. */
+int service_prepare(const Service *s, ServiceDefinition *definition, Service **ret);
+void service_become(Service *s, Service *next);
+Service *service_prepared_free(Service *next);
+DEFINE_CLEANUP(Service *, service_prepared_free)
 
 /* NULL when there is none of that name. */
 Action *service_find_action(Service *s, const char *name);

@@ -152,19 +152,29 @@ Service *supervisor_find_by_unit(const Supervisor *s, const char *unit) {
         return unit_name_parse(unit, service, action) ? supervisor_find(s, service) : NULL;
 }
 
+int supervisor_reserve(Supervisor *s, size_t n) {
+        size_t wanted = s->n_allocated ? s->n_allocated : 16;
+        Service **larger;
+
+        if (s->n_services + n <= s->n_allocated)
+                return 0;
+        while (wanted < s->n_services + n)
+                wanted *= 2;
+        larger = reallocarray(s->services, wanted, sizeof *larger);
+        if (!larger)
+                return -ENOMEM;
+        s->services = larger;
+        s->n_allocated = wanted;
+        return 0;
+}
+
 int supervisor_add(Supervisor *s, Service *service) {
         size_t i = position(s, service->definition->name);
+        int r = supervisor_reserve(s, 1);
 
-        if (s->n_services == s->n_allocated) {
-                size_t n = s->n_allocated ? 2 * s->n_allocated : 16;
-                Service **larger = reallocarray(s->services, n, sizeof *larger);
-
-                if (!larger) {
-                        service_free(service);
-                        return -ENOMEM;
-                }
-                s->services = larger;
-                s->n_allocated = n;
+        if (r < 0) {
+                service_free(service);
+                return r;
         }
         memmove(&s->services[i + 1], &s->services[i], (s->n_services - i) * sizeof *s->services);
         s->services[i] = service;

@@ -44,6 +44,7 @@ int supervisor_set_bus(Supervisor *s, sd_bus *bus);
 /* Sorted by name. The list is valid until services are added or removed. */
 Service *const *supervisor_services(const Supervisor *s, size_t *ret_n);
 Service *supervisor_find(const Supervisor *s, const char *name);
+int supervisor_reserve(Supervisor *s, size_t n);       /* room for so many more: then supervisor_add() cannot fail */
 int supervisor_add(Supervisor *s, Service *service);   /* takes it */
 void supervisor_drop(Supervisor *s, Service *service); /* frees it */
 
