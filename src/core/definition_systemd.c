@@ -349,7 +349,9 @@ int definition_read_systemd(DefinitionReader *r, const JsonValue *object, struct
                 struct json_object *value = NULL;
                 int err = row ? read_property(r, row, v, &value) : refuse_name(r, v->key);
 
-                if (err == 0 && json_object_object_add(table, v->key, value) < 0) {
+                /* A key that json-c copies is lost to it where it then has no memory for a larger table. */
+                if (err == 0 &&
+                    json_object_object_add_ex(table, row->property.name, value, JSON_C_OBJECT_ADD_CONSTANT_KEY) < 0) {
                         (void) json_object_put(value);
                         err = -ENOMEM;
                 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "core/json_tree.h"
 
 /* What systemd changes on a unit that runs. One that is left out of the new plan can be taken back only where the value
  * is known that it has then: systemd has no call for "as if it had not been given". */
@@ -189,13 +190,10 @@ UnitPlanChange unit_plan_compare(struct json_object *old, struct json_object *ne
 static struct json_object *property_without(size_t i) {
         struct json_object *property = json_object_new_array_ext(3);
 
-        if (!property || json_object_array_add(property, json_object_new_string(live_properties[i].name)) < 0 ||
-            json_object_array_add(property, json_object_new_string("t")) < 0 ||
-            json_object_array_add(property, json_object_new_uint64(live_properties[i].without)) < 0) {
-                json_object_put(property);
-                return NULL;
-        }
-        return property;
+        json_tree_append_string(property, live_properties[i].name);
+        json_tree_append_string(property, "t");
+        json_tree_append(property, json_object_new_uint64(live_properties[i].without));
+        return json_tree_finish(property);
 }
 
 static int add_live_properties(struct json_object *told, struct json_object *old, struct json_object *new) {
@@ -229,9 +227,11 @@ static int add_unit(struct json_object *changes, struct json_object *name, struc
                 json_object_put(entry);
                 return -1;
         }
-        json_object_object_add(entry, "unit", json_object_get(name));
-        json_object_object_add(entry, "properties", told);
-        if (json_object_array_length(told) == 0 || json_object_array_add(changes, entry) < 0)
+        json_tree_add(entry, "unit", json_object_get(name));
+        json_tree_add(entry, "properties", told);
+        if (json_object_array_length(told) > 0)
+                json_tree_append(changes, entry);
+        else
                 json_object_put(entry);
         return 0;
 }
@@ -259,5 +259,5 @@ struct json_object *unit_plan_live_changes(struct json_object *old, struct json_
                 json_object_put(changes);
                 return NULL;
         }
-        return changes;
+        return json_tree_finish(changes);
 }

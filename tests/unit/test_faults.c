@@ -266,7 +266,7 @@ static int change_store(Store *s) {
         else
                 kept.is_vague[1] = true;
         first = first ? first : r;
-        r = store_set_intention(s, "one", INTENTION_REPLACE);
+        r = store_set_intention(s, "one", INTENTION_REPLACE, 0);
         first = first ? first : r;
         r = store_add_transition(s, "one", 7, "starting", "running", "", "");
         first = first ? first : r;
