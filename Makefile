@@ -93,6 +93,15 @@ $(BUILD)/fixture/lying_server: tests/oracle/lying_server.c $(BUILD)/obj/hero_pro
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=service_status_decide -o $@ $^ $(SERVER_LIBS)
 
+# What tests/faults makes fail: each program as it is, with allocations and system calls that fail when they are told to.
+FAULTY := $(patsubst src/%.c,$(BUILD)/fixture/faulty_%,$(wildcard src/*.c))
+$(BUILD)/fixture/faulty_hero_proc_server: LIBS = $(SERVER_LIBS)
+$(BUILD)/fixture/faulty_hero_proc_gateway: LIBS = $(GATEWAY_LIBS)
+$(BUILD)/fixture/faulty_hero_proc: LIBS = $(CLI_LIBS)
+$(FAULTY): $(BUILD)/fixture/faulty_%: tests/faults/faulty_program.c tests/faults/fault_injection.h $(BUILD)/obj/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -Itests -o $@ $< $(BUILD)/obj/$*.o $(LIBRARY) $(LIBS)
+
 # A fuzz target needs clang and SANITIZE=…,fuzzer-no-link: tools/fuzz builds them so.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(BUILD)/%: tests/fuzz/%.c $(LIBRARY)
@@ -109,7 +118,7 @@ $(BENCH): $(BUILD)/bench/%: tests/bench/%.c
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(CLI_LIBS)
 
 .PHONY: tests
-tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumping_clock.so lying_server)
+tests: $(PROGRAMS) $(UNIT_TESTS) $(FIXTURES) $(addprefix $(BUILD)/fixture/,jumping_clock.so lying_server) $(FAULTY)
 
 # -- installing: the tree that users get is the tree that the system tests run --
 
@@ -251,6 +260,13 @@ fuzz:  ## fuzz what reads outside data (SECONDS=60 a target; TARGET="http_respon
 .PHONY: coverage
 coverage:  ## lines that the fuzz corpora and the unit tests run, by file
 	tools/coverage
+
+ASAN := BUILD=build-asan SANITIZE=address,undefined
+.PHONY: faults
+faults: all tests  ## fail each allocation and system call in turn, in-process and in the server (as root; an hour)
+	$(MAKE) -s $(ASAN) build-asan/test_faults
+	FAULTS=all build-asan/test_faults
+	/usr/bin/python3 tests/faults/faults_campaign.py
 
 .PHONY: demo
 demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a shell in it)

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -23,6 +24,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* A sanitizer asks for memory before it is ready to look at what is done here. */
+#define FAULT_PLAIN __attribute__((no_sanitize("address", "undefined")))
+#define FAULT_HOOK FAULT_PLAIN __attribute__((visibility("default"), used))
 
 typedef enum FaultKind {
         FAULT_NONE,
@@ -48,7 +53,7 @@ static _Atomic int64_t fault_n_blocks; /* allocated and not freed */
 /* Where it failed, on standard error, for addr2line: with $FAULT_TRACE. */
 static bool fault_traces;
 
-static void fault_trace(void) {
+FAULT_PLAIN static void fault_trace(void) {
         void *frames[32];
         FaultKind kind = (FaultKind) fault_plan->kind;
 
@@ -59,7 +64,7 @@ static void fault_trace(void) {
         fault_plan->kind = (uint64_t) kind;
 }
 
-static bool fault_is_due(FaultKind kind) {
+FAULT_PLAIN static bool fault_is_due(FaultKind kind) {
         uint64_t n;
 
         if (atomic_load_explicit(&fault_plan->kind, memory_order_relaxed) != (uint64_t) kind)
@@ -89,8 +94,6 @@ static inline bool fault_end(void) {
 
 /* -- allocations -- */
 
-#define FAULT_HOOK __attribute__((visibility("default"), used))
-
 /* A sanitizer's, where there is one, so that it sees every block. */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
@@ -103,13 +106,13 @@ __attribute__((weak)) void *__interceptor_realloc(void *p, size_t n);
 __attribute__((weak)) void *__interceptor_memalign(size_t alignment, size_t n);
 __attribute__((weak)) void __interceptor_free(void *p);
 
-static void *fault_count(void *p) {
+FAULT_PLAIN static void *fault_count(void *p) {
         if (p)
                 atomic_fetch_add_explicit(&fault_n_blocks, 1, memory_order_relaxed);
         return p;
 }
 
-static bool fault_no_memory(void) {
+FAULT_PLAIN static bool fault_no_memory(void) {
         if (!fault_is_due(FAULT_ALLOCATION))
                 return false;
         errno = ENOMEM;
@@ -184,7 +187,7 @@ FAULT_HOOK void free(void *p) {
 /* -- system calls -- */
 
 /* Whether the call fails; *n is what is left to do of it where it only falls short. */
-static bool fault_io(int error, size_t *n) {
+FAULT_PLAIN static bool fault_io(int error, size_t *n) {
         if (fault_is_due(FAULT_ERROR))
                 errno = error;
         else if (fault_is_due(FAULT_INTERRUPTED))
@@ -197,7 +200,7 @@ static bool fault_io(int error, size_t *n) {
         return true;
 }
 
-static bool fault_refused(int error) {
+FAULT_PLAIN static bool fault_refused(int error) {
         if (!fault_is_due(FAULT_ERROR))
                 return false;
         errno = error;
@@ -236,7 +239,7 @@ FAULT_HOOK ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) {
 }
 
 /* Of several pieces only the first is short of. */
-static size_t fault_first_piece(const struct iovec *pieces, size_t n_pieces) {
+FAULT_PLAIN static size_t fault_first_piece(const struct iovec *pieces, size_t n_pieces) {
         return n_pieces > 0 ? pieces[0].iov_len : 0;
 }
 
@@ -281,7 +284,7 @@ FAULT_HOOK ssize_t send(int fd, const void *bytes, size_t n, int flags) {
         return sendto(fd, bytes, n, flags, NULL, 0);
 }
 
-static bool fault_is_stream(int fd) {
+FAULT_PLAIN static bool fault_is_stream(int fd) {
         int type = 0;
         socklen_t size = sizeof type;
 
@@ -387,7 +390,7 @@ FAULT_HOOK int rename(const char *from, const char *to) {
         return fault_refused(ENOSPC) ? -1 : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-static bool fault_wakes(void) {
+FAULT_PLAIN static bool fault_wakes(void) {
         if (!fault_is_due(FAULT_INTERRUPTED))
                 return false;
         errno = EINTR;

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Linked into a program of ours, whole as it is: what fails in it is then said from outside, by $FAULT_PLAN. */
+#include "faults/fault_injection.h"

@@ -1,0 +1,312 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs in a box whose hero_proc_server is the faulty one: calls it again and again, and each time its n-th allocation (or
+system call) since the call fails, n = 1, 2, … until nothing was left that could have failed.
+
+Each call has to be answered: with success, and then what it says must be so, or with an error. The server must not have
+ended, must answer the next call, show the services as they are, go on asking its probes, and have every definition that
+it said it took. A report in JSON goes to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import os
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+
+from agent import RawBus, call_bus, processes_in_cgroup  # noqa: E402  pylint: disable=wrong-import-position
+
+ALLOCATION, ERROR, INTERRUPTED, SHORT = 1, 2, 3, 4  # FaultKind of fault_injection.h
+KINDS = {ALLOCATION: "no memory", ERROR: "error", INTERRUPTED: "EINTR", SHORT: "short"}
+WITHIN_SECONDS = 15.0
+SERVER = "/system.slice/hero_proc.service"
+MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
+
+
+class Plan:
+    """FaultPlan of fault_injection.h."""
+
+    def __init__(self, path: str):
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 40)
+
+    def _write(self, at: int, *values: int) -> None:
+        self._map[at * 8:(at + len(values)) * 8] = struct.pack(f"<{len(values)}Q", *values)
+
+    def begin(self, kind: int, n: int, span: int) -> None:
+        self._write(1, n, span, 0, 0)
+        self._write(0, kind)
+
+    def end(self) -> tuple[int, int]:
+        """(how many could have failed, how many did)"""
+        self._write(0, 0)
+        return struct.unpack("<2Q", self._map[24:40])
+
+
+@dataclass
+class Answer:
+    error: str  # "": none
+    text: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.error == ""
+
+
+class Bus:
+    """One connection, for as long as it holds."""
+
+    def __init__(self) -> None:
+        self._raw: RawBus | None = None
+
+    def call(self, member: str, signature: str = "", *values: Any, has_text: bool = False) -> Answer:
+        try:
+            self._raw = self._raw or RawBus()
+            error, _ = self._raw.call(*MANAGER, member, signature, *values)
+            return Answer(error, self._raw.last_text() if has_text and not error else "")
+        except (OSError, RuntimeError) as gone:
+            self._raw = None
+            return Answer(f"no answer: {gone}")
+
+
+@dataclass
+class Scenario:
+    name: str
+    call: Callable[[], Answer]
+    prepare: Callable[[], None] = lambda: None
+    check: Callable[[Answer], str] = lambda answer: ""  # what is wrong, afterwards
+
+
+@dataclass
+class Result:
+    scenario: str
+    way: str
+    n: int = 0
+    injected: int = 0
+    errors: int = 0  # calls answered with one
+    findings: list[str] = field(default_factory=list)
+
+
+class Injector:
+    def __init__(self, plan: Plan, definitions: list[dict]):
+        self.plan = plan
+        self.bus = Bus()
+        self.definitions = {d["name"]: json.dumps(d) for d in definitions}
+        self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
+        self.other = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "d"}})
+
+    # what is so
+
+    @staticmethod
+    def server() -> list[int]:
+        return processes_in_cgroup(SERVER)
+
+    def states(self) -> dict[str, str]:
+        try:
+            rows = call_bus(*MANAGER, "ListServices", timeout=5)[0]
+        except RuntimeError as gone:
+            return {"": str(gone)}
+        return {row[0]: row[1] for row in rows}
+
+    def wait(self, is_so: Callable[[], Any], seconds: float = WITHIN_SECONDS) -> bool:
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def status(self, name: str) -> dict[str, Any]:
+        answer = self.bus.call("GetStatus", "ast", [name], 0, has_text=True)
+        return json.loads(answer.text)[0] if answer.is_done else {}
+
+    def is_probed(self) -> bool:
+        """A probe that began after now was answered."""
+        now = time.time() * 1e6
+        return self.wait(lambda: all(probe["checked_usec"] > now for probe in self.status("web").get("probes", [{"checked_usec": 0}])))
+
+    def units_of(self, name: str) -> list[int]:
+        return processes_in_cgroup(f"/hero.slice/hero-{name}.slice/hero-{name}.service")
+
+    # one try
+
+    def settle(self) -> str:
+        """All is as it should be, with no fault any more. What is wrong."""
+        if not self.wait(lambda: (s := self.states()).get("web") == "running" and s.get("idle") == "running"
+                         and s.get("extra") in (None, "running", "stopped")):
+            return f"afterwards it shows {self.states()}"
+        if not self.is_probed():
+            return f"its probes are not asked any more: {self.status('web').get('probes')}"
+        for name, text in self.definitions.items():
+            answer = self.bus.call("GetDefinition", "s", name, has_text=True)
+            if answer.text != text:
+                return f"the definition of {name} is lost: {answer}"
+        return ""
+
+    def try_once(self, scenario: Scenario, kind: int, n: int, span: int, result: Result) -> bool:
+        """False: nothing was left to fail."""
+        scenario.prepare()
+        before = self.server()
+        self.plan.begin(kind, n, span)
+        began = time.monotonic()
+        answer = scenario.call()
+        took = time.monotonic() - began
+        self.bus.call("ListServices")  # what was put off by the call has been done then
+        _, failed = self.plan.end()
+        result.n, result.injected = n, result.injected + (failed > 0)
+        result.errors += not answer.is_done
+
+        def wrong(what: str) -> None:
+            result.findings.append(f"{result.scenario}, {result.way} at {n}: {what} (answered: {answer.error or 'done'})")
+        if took > WITHIN_SECONDS:
+            wrong(f"answered after {took:.0f} s only")
+        if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
+            wrong(f"the server has ended: {exit_status()}")
+            self.wait(lambda: "" not in self.states())
+        what = self.settle() or scenario.check(answer)
+        if what:
+            wrong(what)
+        if not answer.is_done and failed == 0 and not what:
+            wrong("an error, and nothing was made to fail")
+        return failed > 0
+
+    def numbers(self, scenario: Scenario, kind: int, tries: int):
+        """Each n; or so many, spread over those that there are."""
+        if tries == 0:
+            n = 0
+            while True:
+                n += 1
+                yield n
+        scenario.prepare()
+        self.plan.begin(kind, 2**62, 1)
+        scenario.call()
+        self.bus.call("ListServices")
+        seen, _ = self.plan.end()
+        self.settle()
+        step = max(seen // tries, 1)
+        yield from range(1 + step // 4, max(seen, 2), step)
+
+    def run(self, scenario: Scenario, kind: int, span: int, tries: int) -> Result:
+        way = KINDS[kind] if span == 1 else f"{KINDS[kind]}, {span} in a row"
+        result = Result(scenario.name, way)
+        for n in self.numbers(scenario, kind, tries):
+            if not self.try_once(scenario, kind, n, span, result) and tries == 0:
+                break
+            if len(result.findings) >= 10:
+                break
+        return result
+
+    # the scenarios
+
+    def make_extra(self) -> None:
+        self.bus.call("ApplyDefinitions", "ast", [self.extra], 0)
+        self.wait(lambda: self.states().get("extra") == "running")
+
+    def remove_extra(self) -> None:
+        if "extra" in self.states():
+            self.wait(lambda: self.bus.call("RemoveService", "st", "extra", 0).is_done or "extra" not in self.states())
+
+    def check_extra(self, wanted: str) -> Callable[[Answer], str]:
+        """wanted: the definition that it has if the call was done; "": gone."""
+        def check(answer: Answer) -> str:
+            if not answer.is_done:
+                return ""
+            text = self.bus.call("GetDefinition", "s", "extra", has_text=True).text
+            if text != wanted:
+                return f"its definition is {text or 'gone'}"
+            if not self.wait(lambda: bool(self.units_of("extra")) == bool(wanted)):
+                return f"its processes are {self.units_of('extra')}"
+            return ""
+        return check
+
+    def check_processes(self, has_any: bool) -> Callable[[Answer], str]:
+        return lambda answer: "" if not answer.is_done or self.wait(
+            lambda: bool(self.units_of("extra")) == has_any) else f"its processes are {self.units_of('extra')}"
+
+    def check_whole(self, keys: list[str]) -> Callable[[Answer], str]:
+        """The answer is JSON with all of it."""
+        def check(answer: Answer) -> str:
+            if not answer.is_done:
+                return ""
+            try:
+                document = json.loads(answer.text)
+            except ValueError:
+                return f"its answer is no JSON: {answer.text[:200]}"
+            first = document[0] if isinstance(document, list) else document
+            missing = [key for key in keys if first.get(key) is None]
+            return f"its answer lacks {missing}" if missing else ""
+        return check
+
+    def scenarios(self) -> list[Scenario]:
+        call = self.bus.call
+        row = ["name", "state", "wanted", "since_usec", "reasons", "actions", "sockets", "probes"]
+        return [
+            Scenario("list", lambda: call("ListServices")),
+            Scenario("status", lambda: call("GetStatus", "ast", [], 0, has_text=True), check=self.check_whole(row)),
+            Scenario("why", lambda: call("Why", "st", "web", 0, has_text=True),
+                     check=self.check_whole(["name", "state", "rule", "reasons", "evidence", "tried", "next", "commands"])),
+            Scenario("history", lambda: call("History", "stt", "web", 10, 0, has_text=True),
+                     check=self.check_whole(["at_usec", "from", "to", "code", "text"])),
+            Scenario("metrics", lambda: call("Metrics", has_text=True), check=self.check_whole(["version", "services"])),
+            Scenario("dump", lambda: call("Dump", has_text=True), check=self.check_whole(["version", "services"])),
+            Scenario("probe", lambda: call("ProbeService", "st", "web", 0, has_text=True),
+                     check=self.check_whole(["name", "sockets", "probes"])),
+            Scenario("reset-failed", lambda: call("ResetFailed", "ast", [], 0)),
+            Scenario("apply, new", lambda: call("ApplyDefinitions", "ast", [self.extra], 0), self.remove_extra,
+                     self.check_extra(self.extra)),
+            Scenario("apply, changed", lambda: call("ApplyDefinitions", "ast", [self.other], 0), self.make_extra,
+                     self.check_extra(self.other)),
+            Scenario("stop", lambda: call("StopService", "st", "extra", 0),
+                     lambda: (self.make_extra(), call("StartService", "st", "extra", 0)), self.check_processes(False)),
+            Scenario("start", lambda: call("StartService", "st", "extra", 0),
+                     lambda: (self.make_extra(), call("StopService", "st", "extra", 0)), self.check_processes(True)),
+            Scenario("restart", lambda: call("RestartService", "st", "extra", 0), self.make_extra,
+                     self.check_processes(True)),
+            Scenario("remove", lambda: call("RemoveService", "st", "extra", 0), self.make_extra, self.check_extra("")),
+        ]
+
+
+def exit_status() -> str:
+    words = ["systemctl", "show", "-P", "NRestarts", "-P", "Result", "-P", "ExecMainStatus", "hero_proc.service"]
+    return " ".join(subprocess.run(words, capture_output=True, text=True, check=False).stdout.split())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plan", required=True)
+    parser.add_argument("--definitions", required=True)
+    parser.add_argument("--tries", type=int, default=0, help="so many a scenario and way, spread; 0: each n")
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
+    parser.add_argument("--kinds", default="1,2,3,4")
+    parser.add_argument("--spans", default="1", help="so many in a row: 1,30")
+    options = parser.parse_args()
+    injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()))
+    results = []
+    for scenario in injector.scenarios():
+        if options.only not in scenario.name:
+            continue
+        for kind in map(int, options.kinds.split(",")):
+            for span in map(int, options.spans.split(",")):
+                result = injector.run(scenario, kind, span, options.tries)
+                results.append(vars(result))
+                print(f"{result.scenario:16} {result.way:24} n reached {result.n:5}, injected {result.injected:5}, answered with"
+                      f" an error {result.errors:5}, findings {len(result.findings)}", file=sys.stderr, flush=True)
+                for finding in result.findings:
+                    print(f"    {finding}", file=sys.stderr, flush=True)
+    print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The server as it runs, with an allocation or a system call of its that fails: it says so, goes on, and loses nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from box import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "faults"))
+
+import faults_campaign  # noqa: E402  pylint: disable=wrong-import-position
+
+CALLS = ["status", "probe", "apply, new", "stop", "remove"]  # one failure of each; `make faults` tries all of all
+
+
+def prepare(box):
+    faults_campaign.prepare(box)
+
+
+def test_a_server_without_memory_answers_goes_on_and_loses_nothing(box):
+    results = [faults_campaign.run_in(box, "--tries", "1", "--kinds", "1", "--only", call)[0] for call in CALLS]
+    assert not [finding for result in results for finding in result["findings"]]
+    assert sum(result["injected"] for result in results) > len(CALLS) / 2, results  # what is put off may come after
