@@ -444,15 +444,16 @@ static void blank_what_passes(char *text) {
 static int look_at_house(Supervisor *s, FILE *f) {
         size_t n;
         Service *const *services = supervisor_services(s, &n);
-        _cleanup_free_ char *rows = service_json_rows(services, n, true);
-        struct json_object *parts[] = { NULL, NULL, NULL };
+        _cleanup_free_ char *rows = service_json_rows(services, n, true), *dump = NULL;
+        struct json_object *parts[] = { NULL, NULL };
         int r = rows ? 0 : -ENOMEM;
 
         if (r == 0) {
-                parts[0] = service_json_dump(s);
-                parts[1] = metrics_json(s);
-                parts[2] = n > 0 ? service_why_json(services[0]) : NULL;
+                parts[0] = metrics_json(s);
+                parts[1] = n > 0 ? service_why_json(services[0]) : NULL;
+                dump = service_json_dump(s);
                 fputs(rows, f);
+                r = dump && fputs(dump, f) >= 0 ? 0 : -ENOMEM;
         }
         for (size_t i = 0; i < ELEMENTSOF(parts) && r == 0; i++) {
                 _cleanup_free_ char *text = NULL;
