@@ -181,7 +181,9 @@ static void import_flow_list(const Reader *r, char *value) {
 static void end_block(Reader *r) {
         if (!r->block)
                 return;
-        if (fclose(r->block) == 0 && strcmp(r->key, "exec") == 0)
+        if (fclose(r->block) != 0)
+                not_understood(r, r->key);
+        else if (strcmp(r->key, "exec") == 0)
                 import_set_text(r->definition, "exec", r->block_text); /* lines are a shell's */
         else
                 import_value(r->import, r->definition, r->key, r->block_text);
@@ -190,10 +192,12 @@ static void end_block(Reader *r) {
 }
 
 static void block_line(Reader *r, const Line *line) {
-        if (r->block_indent == 0)
+        bool is_first = r->block_indent == 0;
+
+        if (is_first)
                 r->block_indent = line->indent;
         if (r->is_folded)
-                fprintf(r->block, "%s%s", ftell(r->block) > 0 ? " " : "", line->text);
+                fprintf(r->block, "%s%s", is_first ? "" : " ", line->text);
         else
                 fprintf(r->block, "%*s%s\n",
                         line->indent > r->block_indent ? (int) (line->indent - r->block_indent) : 0, "", line->text);
