@@ -120,3 +120,9 @@ def test_a_stranger_whom_the_user_may_not_look_at_is_never_taken_for_the_service
     _, said = rob(box, path_of(box, "robbed"), None)
     assert said[0] == {"code": "process-died", "subject": "main", "text": "process exited with status 98"}, said
     assert "rpc.sock: somebody listens, and whose it is cannot be told" in [reason["text"] for reason in said]
+
+
+def test_the_users_server_may_have_as_many_sockets_in_view_as_the_machines(box):
+    """Each takes a descriptor, and systemd gives a user's processes 1024."""
+    limits = box.read_file(f"/proc/{box.main_pid('hero_proc.service', USER)}/limits")
+    assert re.search(r"^Max open files +(\d+)", limits, re.MULTILINE)[1] == "16384", limits
