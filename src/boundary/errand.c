@@ -74,6 +74,8 @@ int errand_ask(const char *path, const void *question, size_t n, int fd) {
         if (connection < 0 || connect(connection, (const struct sockaddr *) &address, sizeof(address)) < 0)
                 return -errno;
         r = send_message(connection, question, n, fd);
+        if (r == -EPIPE)
+                return -ECONNRESET; /* hung up before the question came, or after: it is all the same */
         return r < 0 ? r : TAKE_FD(connection);
 }
 

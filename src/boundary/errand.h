@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /* Asks whoever listens on the unix socket at `path`. Returns the connection, to be closed, readable once there is an
- * answer. Never blocks. -ENOENT, -ECONNREFUSED: nobody is there; -EAGAIN: too many have asked; other negative errno. */
+ * answer. Never blocks. -ENOENT, -ECONNREFUSED: nobody is there; -EAGAIN: too many have asked; -ECONNRESET: who was
+ * there has hung up; other negative errno. */
 int errand_ask(const char *path, const void *question, size_t n, int fd);
 /* 0: *ret_error is how it went (0, or a positive errno), *ret_fd what came along (-1: nothing). -EAGAIN: there is no
  * answer yet. -ECONNRESET: there will be none; -EBADMSG: it cannot be understood. */
