@@ -313,9 +313,16 @@ class Oracle:
         if any(run.detail.startswith("held by") for socket in truth.sockets.values() if socket.shape.action == name
                for run in socket.alive.history(a, b)):
             return "it found its socket taken, and ended"
-        if truth.shape.heals and self._was_ill_for_long(truth, unit, change):
+        if truth.shape.heals and (self._was_ill_for_long(truth, unit, change) or self._fell_ill_unseen(truth, change)):
             return "healed"
         return ""
+
+    def _fell_ill_unseen(self, truth: ServiceTruth, change: InvocationChange) -> bool:
+        """While systemd could not be asked (it re-executed itself) the service was made ill, and was seen to be."""
+        made_ill = [t for t, what in self.stories[change.service].faults
+                    if change.last_seen <= t <= change.first_gone and not what.startswith("cleared")]
+        return any(run.start >= made_ill[0] and not run.good for timeline in truth.parts().values()
+                   for run in timeline.history(made_ill[0], change.first_gone)) if made_ill else False
 
     def _cause_by(self, operation: Operation, truth: ServiceTruth, b: float) -> str:
         """A reset-failed may restart only what was not well."""
