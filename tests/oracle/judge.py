@@ -51,6 +51,10 @@ class Surroundings:
     server_since: float = 0.0
     slack: float = SLACK_SECONDS
     disturbed: list[tuple[float, float, str]] = field(default_factory=list)  # start, end, what
+    cleared: dict[str, list[float]] = field(default_factory=dict)  # of each service, when a fault was taken back
+
+    def cleared_before(self, service: str, t: float) -> float:
+        return next((at for at in reversed(self.cleared.get(service, [])) if at <= t), 0.0)
 
     def disturbance(self, a: float, b: float) -> str:
         return next((what for start, end, what in self.disturbed if start <= b and end >= a), "")
@@ -127,6 +131,8 @@ class Judge:
             since = row.asked - span[0]
             if part.kind != "unit":  # between two samples a new invocation may have been well for a moment
                 since = row.asked - max(span[0], self._started(part.action, row.answered))
+            if part.kind == "probe":  # two requests that failed say nothing of the time between them
+                since = min(since, row.asked - self.surroundings.cleared_before(self.shape.name, row.asked))
             if row.state == "degraded":  # "fewer times than its limit": a new server counts anew
                 since = min(since, row.asked - self.surroundings.server_since)
             bound = getattr(part, within) + self.surroundings.slack
@@ -165,7 +171,7 @@ class Judge:
             return Verdict("apart", "a probe failed lately")
         if stopped:
             return Verdict("apart", "one action is down")
-        if any(s.drained.always(False, row.asked, row.answered) for s in self.truth.sockets.values()):
+        if any(s.drained.ever(False, row.asked - SAMPLE_SECONDS, row.answered) for s in self.truth.sockets.values()):
             return Verdict("apart", "connections wait to be accepted")
         return self._without_reason(row, since)
 

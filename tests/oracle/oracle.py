@@ -164,6 +164,8 @@ class Oracle:
         if not service:
             return
         self.stories[service].faults.append((at, f"{kind} {note}"))
+        if kind == "cleared":
+            self.surroundings.cleared.setdefault(service, []).append(at)
         if kind != "cleared" and not kind.startswith(("children", "handler that nobody")):
             fault = Fault(kind, service, at)
             self.loop.after(FAULT_SHOWN_WITHIN_SECONDS, lambda: self._measure(fault))

@@ -271,7 +271,8 @@ class ServiceChaos:
 
     def systemctl_stop(self, shape: ServiceShape, action: str, seconds: float) -> None:
         processes = [a for a in shape.actions if not a.oneshot]
-        self._systemctl(shape, "stop", [a.unit for a in processes or shape.actions], wanted="down", is_restart=True)
+        wish = {"wanted": "down"} if processes else {}  # of a oneshot that is done there is nothing to stop
+        self._systemctl(shape, "stop", [a.unit for a in processes or shape.actions], is_restart=True, **wish)
         self._pause_for(seconds)
         self.systemctl_start(shape, action, 0)
 
