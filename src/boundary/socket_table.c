@@ -73,11 +73,13 @@ static const Listener *find(const SocketTable *t, uint32_t device, uint32_t inod
         return t->is_good ? socket_picture_find(&t->pictures[t->current], device, inode) : NULL;
 }
 
-static const Listener *find_file(const SocketTable *t, const struct stat *st) {
-        /* The kernel's own encoding of a device number; stat() uses another one. */
-        uint32_t device = (uint32_t) major(st->st_dev) << 20 | (uint32_t) minor(st->st_dev);
+/* The kernel's own encoding of a device number; stat() uses another one. */
+static uint32_t device_of(const struct stat *st) {
+        return (uint32_t) major(st->st_dev) << 20 | (uint32_t) minor(st->st_dev);
+}
 
-        return find(t, device, (uint32_t) st->st_ino);
+static const Listener *find_file(const SocketTable *t, const struct stat *st) {
+        return find(t, device_of(st), (uint32_t) st->st_ino);
 }
 
 static void describe(SocketSighting *s, const Listener *l) {
@@ -132,26 +134,27 @@ static void take_full_queue(SocketSighting *s, const SocketSighting *before) {
         s->waiting_since_usec = was_full ? before->waiting_since_usec : clock_monotonic_usec();
 }
 
-/* The picture does not hold the file, which proves nothing: on overlayfs and btrfs stat() speaks of other numbers than
- * the kernel's inode. The name counts where something is bound to the file; else the listener of that name lost its
- * file. */
-static void ask_the_file(SocketSighting *s, const Look *look, int file) {
+/* The picture does not hold the file, which proves nothing: on overlayfs and btrfs stat() speaks of another device and
+ * inode than the kernel. There the name counts where something is bound to the file; where both speak of the same device
+ * the listener of that name has lost its file to another one, which came after the picture. */
+static void ask_the_file(SocketSighting *s, const Look *look, int file, const struct stat *st) {
         const Listener *same_name = find_name(look);
         const SocketSighting *before = look->before;
+        bool is_named = same_name && same_name->device != device_of(st);
         int r = unix_is_bound(file);
 
         if (r < 0)
                 s->state = SOCKET_UNKNOWN;
         else if (r == 0)
                 s->state = same_name ? SOCKET_UNLINKED : SOCKET_NO_LISTENER;
-        else if (same_name)
+        else if (is_named)
                 describe(s, same_name);
         else if (before && before->state == SOCKET_ALIVE && before->inode == s->inode && before->socket == 0)
                 s->state = SOCKET_ALIVE;
         else
                 s->state = ask_by_connecting(file);
-        s->is_out_of_sight = r > 0 && !same_name;
-        if (s->state == SOCKET_NOT_ACCEPTING && !same_name)
+        s->is_out_of_sight = r > 0 && !is_named;
+        if (s->state == SOCKET_NOT_ACCEPTING && !is_named)
                 take_full_queue(s, before);
 }
 
@@ -194,7 +197,7 @@ static void look_at(SocketSighting *s, const Look *look, int file) {
         if (l)
                 describe(s, l);
         else
-                ask_the_file(s, look, file);
+                ask_the_file(s, look, file, &st);
 }
 
 bool socket_table_follow(const SocketTable *t, SocketSighting *seen) {

@@ -147,6 +147,29 @@ TEST(a_second_listener_on_the_same_path_is_alive) {
         ASSERT_EQ(state_of(path), SOCKET_NO_LISTENER);
 }
 
+TEST(a_new_socket_at_the_path_is_not_taken_for_the_one_that_lost_it) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "taken.sock");
+        _cleanup_close_ int old = listen_at(path, 7);
+        _cleanup_(socket_table_freep) SocketTable *t = table_now();
+        _cleanup_close_ int taker = -1;
+        SocketSighting before, s;
+        bool changed;
+
+        ASSERT(old >= 0 && t);
+        before = look(t, path);
+        ASSERT_EQ(unlink(path), 0);
+        taker = listen_at(path, 7);
+        ASSERT(taker >= 0);
+        /* The picture is from before; the old listener, in it under this name, lives on. */
+        s = look_after(t, path, &before);
+        ASSERT_EQ(s.state, SOCKET_ALIVE);
+        ASSERT(s.is_out_of_sight && s.socket != before.socket);
+        ASSERT(socket_table_refresh(t, &changed) >= 0);
+        s = look_after(t, path, &s);
+        ASSERT(!s.is_out_of_sight && s.socket != 0 && s.socket != before.socket);
+}
+
 TEST(a_full_queue_is_not_accepting) {
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "full.sock");
