@@ -21,6 +21,7 @@ enum {
 struct HeroProcConnection {
         sd_bus *bus;
         uint64_t patience_usec;
+        bool was_through; /* the bus has greeted us */
         sd_bus_slot *lost_slot;
         void (*lost)(void *userdata);
         void *lost_userdata;
@@ -48,6 +49,17 @@ static int bus_open(const HeroProcTarget *target, sd_bus **ret) {
         return target->is_user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
 }
 
+/* sd-bus has meanings of its own for some errors. */
+static const char *open_error_text(const HeroProcTarget *target, int r) {
+        if (r == -ENOMEDIUM)
+                return "$DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR are not set";
+        if (target->machine && r == -EHOSTDOWN)
+                return "no container of that name is running";
+        if (target->machine && r == -EINVAL)
+                return "no container can have that name";
+        return strerror(-r);
+}
+
 int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection **ret, char **reterr_message) {
         sd_bus *bus = NULL;
         int r;
@@ -56,9 +68,9 @@ int hero_proc_connection_open(const HeroProcTarget *target, HeroProcConnection *
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                if (asprintf(reterr_message, "cannot connect to the %s bus: %s", target->is_user ? "user" : "system",
-                             r == -ENOMEDIUM ? "$DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR are not set"
-                                             : strerror(-r)) < 0)
+                if (asprintf(reterr_message, "cannot connect to the %s bus%s%s: %s",
+                             target->is_user ? "user" : "system", target->machine ? " of " : "",
+                             target->machine ? target->machine : "", open_error_text(target, r)) < 0)
                         return -ENOMEM;
                 return HERO_E_SERVER_UNREACHABLE;
         }
@@ -117,6 +129,10 @@ HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
         sd_bus_close_unref(c->bus);
         free(c);
         return NULL;
+}
+
+bool hero_proc_connection_was_through(const HeroProcConnection *c) {
+        return c->was_through;
 }
 
 void hero_proc_connection_allow_interaction(HeroProcConnection *c) {
@@ -205,6 +221,7 @@ int hero_proc_connection_turn(HeroProcConnection *c, uint64_t deadline_usec) {
         uint64_t now;
         int r;
 
+        c->was_through = c->was_through || sd_bus_is_ready(c->bus) > 0;
         r = sd_bus_process(c->bus, NULL);
         if (r != 0)
                 return r < 0 ? r : 0;
@@ -225,6 +242,9 @@ int hero_proc_connection_call(HeroProcConnection *c, sd_bus_message *call, uint6
         r = hero_proc_connection_send(c, call, &p);
         while (r >= 0 && !answered)
                 r = hero_proc_connection_turn(c, deadline);
+        if (!c->was_through && sd_bus_is_open(c->bus) <= 0) /* sd-bus answers then, or fails */
+                return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "the bus cannot be reached",
+                                                 reterr_message);
         if (!answered)
                 return hero_proc_connection_fail_with_errno(r, reterr_message);
         if (sd_bus_message_is_method_error(p.reply, NULL))
@@ -241,7 +261,10 @@ int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *ca
         if (r != -ETIMEDOUT)
                 return r;
         free(*reterr_message);
-        return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server does not answer", reterr_message);
+        return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE,
+                                         c->was_through ? "hero_proc_server does not answer"
+                                                        : "the bus does not answer",
+                                         reterr_message);
 }
 
 int hero_proc_connection_new_object_call(HeroProcConnection *c, const char *path, const char *interface,

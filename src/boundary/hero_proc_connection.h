@@ -37,6 +37,9 @@ int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret);
 HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c);
 DEFINE_CLEANUP(HeroProcConnection *, hero_proc_connection_free)
 
+/* Whether a bus was there at the other end, at least once. */
+bool hero_proc_connection_was_through(const HeroProcConnection *c);
+
 /* From now on calls let the server ask for a password, by whichever agent the caller's session has. */
 void hero_proc_connection_allow_interaction(HeroProcConnection *c);
 

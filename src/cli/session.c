@@ -76,11 +76,14 @@ int session_connect_to_change(Session *s) {
         return EX_DONE;
 }
 
-/* With what brings the server back, to be typed as it stands. */
+/* With what brings the server back, to be typed as it stands; where not even the bus was there that would fail, too. */
 static void say_unreachable(Session *s, const char *message) {
         const HeroProcTarget *t = &s->line->target;
+        const char *elsewhere = t->host ? t->host : t->machine;
 
-        if (t->host)
+        if (elsewhere && s->connection && !hero_proc_connection_was_through(s->connection))
+                session_say(s, "%s: %s", elsewhere, message);
+        else if (t->host)
                 session_say(s, "%s: systemctl -H %s start hero_proc", message, t->host);
         else if (t->machine)
                 session_say(s, "%s: systemctl %s-M %s start hero_proc", message, t->is_user ? "--user " : "",
