@@ -210,6 +210,23 @@ static void slice_changed(const Adoption *adoption, Service *s) {
                 operator_stopped_all(s, "its slice");
 }
 
+/* What its sockets and ports have to hear of: who could be behind them is another one, or nobody. */
+static void follow_process(const Adoption *adoption, Action *a) {
+        Service *s = a->service;
+
+        /* A process that died took its listeners along: seen now, not at the next sweep. */
+        if (a->known_active == UNIT_ACTIVE && a->facts.active != UNIT_ACTIVE) {
+                (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
+                supervisor_mark_urgent(s);
+        }
+        if (a->known_active != a->facts.active)
+                ports_owner_changed(supervisor_ports(adoption->supervisor), s);
+        if (a->facts.main_pid > 0 && (a->known_main_pid != a->facts.main_pid || a->known_active != a->facts.active))
+                sockets_process_changed(supervisor_sockets(adoption->supervisor), s);
+        a->known_active = a->facts.active;
+        a->known_main_pid = a->facts.main_pid;
+}
+
 static void changed(const char *unit, void *userdata) {
         Adoption *adoption = userdata;
         Service *s = supervisor_find_by_unit(adoption->supervisor, unit);
@@ -228,18 +245,8 @@ static void changed(const char *unit, void *userdata) {
         } else if (adoption->done) {
                 slice_changed(adoption, s);
         }
-        /* A process that died took its listeners along: seen now, not at the next sweep. */
-        if (a && a->known_active == UNIT_ACTIVE && a->facts.active != UNIT_ACTIVE)
-                (void) sockets_look(supervisor_sockets(adoption->supervisor), s);
-        if (a && a->known_active != a->facts.active)
-                ports_owner_changed(supervisor_ports(adoption->supervisor), s);
-        if (a && a->facts.main_pid > 0 &&
-            (a->known_main_pid != a->facts.main_pid || a->known_active != a->facts.active))
-                sockets_process_changed(supervisor_sockets(adoption->supervisor), s);
-        if (a) {
-                a->known_active = a->facts.active;
-                a->known_main_pid = a->facts.main_pid;
-        }
+        if (a)
+                follow_process(adoption, a);
         supervisor_mark(s);
 }
 

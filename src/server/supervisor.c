@@ -47,6 +47,7 @@ struct Supervisor {
         STAILQ_HEAD(, Service) dirty;
         sd_event_source *evaluate, *trim;
         uint64_t dirty_since_usec;
+        bool is_urgent; /* what is marked is judged before the bus is asked for more */
 };
 
 sd_event *supervisor_event(const Supervisor *s) {
@@ -216,6 +217,7 @@ static void evaluate_dirty(Supervisor *s) {
         if (s->dirty_since_usec > 0)
                 duration_histogram_add(&s->metrics.evaluation_lateness, clock_monotonic_usec() - s->dirty_since_usec);
         s->dirty_since_usec = 0;
+        s->is_urgent = false;
         STAILQ_CONCAT(&now, &s->dirty);
         while (!STAILQ_EMPTY(&now)) {
                 Service *service = STAILQ_FIRST(&now);
@@ -246,11 +248,16 @@ void supervisor_mark(Service *service) {
         if (s->dirty_since_usec == 0)
                 s->dirty_since_usec = now_usec;
         /* A bus that never falls silent must not starve the judgement. */
-        if (now_usec - s->dirty_since_usec > EVALUATION_DELAY_MAX_USEC)
+        if (s->is_urgent || now_usec - s->dirty_since_usec > EVALUATION_DELAY_MAX_USEC)
                 (void) sd_event_source_set_priority(s->evaluate, SD_EVENT_PRIORITY_IMPORTANT);
         else
                 (void) sd_event_source_set_priority(s->evaluate, EVALUATION_PRIORITY);
         (void) sd_event_source_set_enabled(s->evaluate, SD_EVENT_ON);
+}
+
+void supervisor_mark_urgent(Service *service) {
+        service->supervisor->is_urgent = true;
+        supervisor_mark(service);
 }
 
 void supervisor_catch_up(Supervisor *s) {
