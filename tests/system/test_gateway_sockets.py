@@ -80,6 +80,13 @@ def test_a_drop_in_gives_browsers_a_port_that_only_looks(box):
     assert box.http(f"{FOLDER}/rpc.sock", "/health")[0] == 200
 
 
+def is_well_once_started(box) -> bool:
+    """A fast machine starts a gateway that refuses twenty times in two seconds for the one connection that waits. That is
+    systemd's limit, and for the rest of the two seconds it lets the socket fail at its next connection as well."""
+    box.systemctl("start", "hero_proc-gateway.socket", check=False)
+    return is_well(box)
+
+
 def test_a_port_that_others_can_reach_is_refused(box):
     give_it_tcp(box, "0.0.0.0:9987")
     assert box.http(9987, "/health", timeout=2)[0] is None
@@ -87,5 +94,4 @@ def test_a_port_that_others_can_reach_is_refused(box):
     box.run(["rm", "/etc/systemd/system/hero_proc-gateway.socket.d/tcp.conf"])
     box.systemctl("daemon-reload")
     box.systemctl("stop", GATEWAY_UNIT, "hero_proc-gateway.socket")
-    box.systemctl("start", "hero_proc-gateway.socket")
-    box.wait_for(lambda: is_well(box), 10, "without it all is well again")
+    box.wait_for(lambda: is_well_once_started(box), 10, "without it all is well again")
