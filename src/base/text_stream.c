@@ -44,12 +44,15 @@ static ssize_t write_bytes(void *cookie, const char *bytes, size_t n) {
 static int finish(void *cookie) {
         TextStream *s = cookie;
         bool failed = s->failed || !reserve(s, s->n + 1);
+        char *fitting;
 
         if (failed)
                 free(s->bytes);
         else {
                 s->bytes[s->n] = '\0';
-                *s->text = s->bytes;
+                /* What is made here is often kept, for each of a thousand services. */
+                fitting = realloc(s->bytes, s->n + 1);
+                *s->text = fitting ? fitting : s->bytes;
                 *s->ret_n = s->n;
         }
         free(s);
