@@ -12,35 +12,10 @@
 #include "boundary/hands.h"
 #include "boundary/hands_work.h"
 #include "boundary/port_connection.h"
+#include "forked_process.h"
 #include "unit_sockets.h"
 
 static const struct in6_addr v4 = { .s6_addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
-
-/* A process that runs errands at `path`, as the programs do. */
-static pid_t serve_at(const char *path, void (*run)(int connection)) {
-        int listener = bind_at(path, SOCK_SEQPACKET);
-        pid_t pid;
-
-        if (listener < 0 || listen(listener, 8) < 0)
-                return -1;
-        (void) fflush(stdout);
-        pid = fork();
-        if (pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                _exit(errand_serve(listener, run) < 0);
-        }
-        (void) close(listener);
-        return pid;
-}
-
-static void end_server(pid_t *pid) {
-        if (*pid <= 0)
-                return;
-        (void) kill(*pid, SIGKILL);
-        (void) waitpid(*pid, NULL, 0);
-}
-
-#define _cleanup_server_ _unused_ _cleanup_(end_server)
 
 /* -1000: no answer within five seconds. */
 static int answer_of(int asked, int *ret_error, int *ret_fd) {
@@ -67,7 +42,7 @@ static int listen_on_port(uint16_t *ret_port) {
 TEST(a_connection_that_the_dialer_makes_leads_to_the_port) {
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "dialer");
-        _cleanup_server_ pid_t dialer = serve_at(path, port_connection_serve);
+        _cleanup_process_ pid_t dialer = forked_process_serve(path, port_connection_serve);
         uint16_t port = 0;
         _cleanup_close_ int listener = listen_on_port(&port), asked = port_connection_ask(path, &v4, port), fd = -1,
                             accepted = -1;
@@ -86,7 +61,7 @@ TEST(a_connection_that_the_dialer_makes_leads_to_the_port) {
 TEST(who_is_asked_what_makes_no_sense_says_so_or_nothing_and_goes_on) {
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "dialer");
-        _cleanup_server_ pid_t dialer = serve_at(path, port_connection_serve);
+        _cleanup_process_ pid_t dialer = forked_process_serve(path, port_connection_serve);
         _cleanup_close_ int none = port_connection_ask(path, &v4, 0), fd = -1, unwanted = -1;
         _cleanup_close_ int longer = errand_ask(path, "four", 4, -1), mute = -1;
         int error;
@@ -141,7 +116,7 @@ TEST(nobody_there_is_no_answer) {
 TEST(another_user_is_asked_nothing_and_told_nothing) {
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "dialer");
-        _cleanup_server_ pid_t dialer = serve_at(path, port_connection_serve);
+        _cleanup_process_ pid_t dialer = forked_process_serve(path, port_connection_serve);
         int status = -1;
         pid_t pid;
 
@@ -189,7 +164,7 @@ static int wait_for(sd_event *event, const int *r) {
 TEST(what_hands_say_comes_by_the_event_loop) {
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "hands");
-        _cleanup_server_ pid_t server = serve_at(path, hands_serve);
+        _cleanup_process_ pid_t server = forked_process_serve(path, hands_serve);
         _cleanup_close_ int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(hands_call_freep) HandsCall *call = NULL;

@@ -7,14 +7,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "boundary/errand.h"
 #include "boundary/http_prober.h"
 #include "boundary/port_connection.h"
+#include "forked_process.h"
 #include "http_behaviours.h"
 #include "unit_sockets.h"
 
@@ -81,12 +80,9 @@ static void serve_one(int fd, const Behaviour *b) {
 
 /* Takes over `listener`. */
 static pid_t serve(int listener, const Behaviour *b) {
-        pid_t pid;
+        pid_t pid = forked_process_new();
 
-        (void) fflush(stdout);
-        pid = fork();
         if (pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 (void) fcntl(listener, F_SETFL, 0);
                 for (;;) {
                         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -99,15 +95,6 @@ static pid_t serve(int listener, const Behaviour *b) {
         (void) close(listener);
         return pid;
 }
-
-static void end_service(pid_t *pid) {
-        if (*pid <= 0)
-                return;
-        (void) kill(*pid, SIGKILL);
-        (void) waitpid(*pid, NULL, 0);
-}
-
-#define _cleanup_service_ _unused_ _cleanup_(end_service)
 
 static int listen_on_port(uint16_t *ret_port, int backlog) {
         struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -302,7 +289,7 @@ static bool trial_begin(Trial *t, const Behaviour *behaviour, const char *folder
 
 static void trial_end(Trial *t) {
         (void) probe_free(t->probe);
-        end_service(&t->server);
+        forked_process_end(&t->server);
         for (size_t i = 0; i < ELEMENTSOF(t->held); i++)
                 if (t->held[i] >= 0)
                         (void) close(t->held[i]);
@@ -403,7 +390,7 @@ static char *large_body(void) {
 TEST(a_reset_while_the_request_is_still_being_sent_is_named) {
         static const Behaviour behaviour = { .then = RESETS, .delay_ms = 20 };
         uint16_t port = 0;
-        _cleanup_service_ pid_t service = serve(listen_on_port(&port, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_on_port(&port, 8), &behaviour);
         _cleanup_free_ char *body = large_body();
         ProbeDefinition d = definition_for(NULL, port);
 
@@ -416,7 +403,7 @@ TEST(an_answer_to_a_request_that_was_not_taken_counts) {
                                              .at_once = true };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         _cleanup_free_ char *body = large_body();
         ProbeDefinition d = definition_for(path, 0);
 
@@ -443,7 +430,7 @@ TEST(an_expected_status_out_of_several_ranges_passes) {
         StatusRange ranges[] = { { 200, 204 }, { 404, 404 } };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         ProbeDefinition d = definition_for(path, 0);
 
         d.expect_status = ranges;
@@ -457,7 +444,7 @@ TEST(a_long_expected_text_is_shortened_between_characters) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         ProbeDefinition d = definition_for(path, 0);
         ProbeResult r;
 
@@ -502,7 +489,7 @@ TEST(a_path_too_long_for_sockaddr_un_is_reached) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s"), *long_path;
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         ProbeDefinition d;
         char name[200] = "";
 
@@ -538,22 +525,6 @@ static void serve_nothing(int connection) {
                 (void) pause();
 }
 
-static pid_t dial_at(const char *path, void (*run)(int connection)) {
-        int listener = bind_at(path, SOCK_SEQPACKET);
-        pid_t pid;
-
-        if (listener < 0 || listen(listener, 8) < 0)
-                return -1;
-        (void) fflush(stdout);
-        pid = fork();
-        if (pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                _exit(errand_serve(listener, run) < 0);
-        }
-        (void) close(listener);
-        return pid;
-}
-
 static ProbeResult ask_by(const char *dialer, const ProbeDefinition *d) {
         _cleanup_bench_ Bench b = { 0 };
         _cleanup_(probe_freep) Probe *p = NULL;
@@ -570,9 +541,9 @@ TEST(a_port_is_asked_through_the_dialer_as_without_one) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "dialer");
-        _cleanup_service_ pid_t dialer = dial_at(path, port_connection_serve);
+        _cleanup_process_ pid_t dialer = forked_process_serve(path, port_connection_serve);
         uint16_t port = 0, dead_port = 0;
-        _cleanup_service_ pid_t service = serve(listen_on_port(&port, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_on_port(&port, 8), &behaviour);
         ProbeDefinition d = definition_for(NULL, port);
         ProbeResult r;
 
@@ -596,7 +567,7 @@ TEST(a_dialer_that_is_not_there_or_hangs_is_no_fault_of_the_service) {
 
         ASSERT_EQ(r.outcome, PROBE_UNKNOWN);
         ASSERT_STREQ(r.error, "hero_proc_dialer: No such file or directory");
-        _cleanup_service_ pid_t dialer = dial_at(path, serve_nothing);
+        _cleanup_process_ pid_t dialer = forked_process_serve(path, serve_nothing);
         ASSERT(listener >= 0 && dialer > 0);
         r = ask_by(path, &d); /* it hangs up, and then takes nobody any more */
         ASSERT_EQ(r.outcome, PROBE_UNKNOWN);
@@ -633,7 +604,7 @@ TEST(who_reaches_the_socket_decides_where_and_may_be_called_again) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         const ProbeDefinition d = definition_for("/nonexistent", 0);
         Guide g = { .path = path, .n_busy_left = 2 };
 
@@ -685,7 +656,7 @@ TEST(a_want_of_descriptors_is_ours_and_passes_by) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         const ProbeDefinition d = definition_for(path, 0);
         _cleanup_bench_ Bench b = { 0 };
         _cleanup_(probe_freep) Probe *p = NULL;
@@ -740,7 +711,7 @@ TEST(an_answer_in_time_counts_although_our_loop_was_late) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("2") "hi"), HANGS };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, N_LATE), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, N_LATE), &behaviour);
         ProbeDefinition d = definition_for(path, 0);
         ProbeResult results[N_LATE];
 
@@ -756,7 +727,7 @@ TEST(no_answer_says_nothing_when_our_loop_was_late) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("5") "hi"), HANGS };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, N_LATE), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, N_LATE), &behaviour);
         ProbeDefinition d = definition_for(path, 0);
         ProbeResult results[N_LATE];
 
@@ -780,7 +751,7 @@ TEST(time_in_the_queue_is_not_charged) {
         enum { N_PROBES = 200 };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, N_PROBES), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, N_PROBES), &behaviour);
         ProbeDefinition d = definition_for(path, 0);
         uint64_t begin_usec = clock_monotonic_usec();
         Probe *probes[N_PROBES] = { 0 };
@@ -873,8 +844,8 @@ TEST(thousands_of_probes_leave_no_descriptor_no_memory_and_no_time_wait) {
         uint16_t port = 0;
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t by_path = serve(listen_at(path, 64), &behaviour);
-        _cleanup_service_ pid_t by_port = serve(listen_on_port(&port, 8), &behaviour);
+        _cleanup_process_ pid_t by_path = serve(listen_at(path, 64), &behaviour);
+        _cleanup_process_ pid_t by_port = serve(listen_on_port(&port, 8), &behaviour);
         const ProbeDefinition d[] = { definition_for(path, 0), definition_for(NULL, port) };
         Probe *probes[N_PROBES] = { 0 };
         unsigned n_fds_before, n_fds_after;
@@ -941,7 +912,7 @@ TEST(a_probe_may_be_freed_by_its_done) {
         static const Behaviour behaviour = { .answer = BYTES(LENGTH("0")) };
         _cleanup_folder_ char *folder = folder_new();
         const char *path = in_folder(folder, "s");
-        _cleanup_service_ pid_t service = serve(listen_at(path, 8), &behaviour);
+        _cleanup_process_ pid_t service = serve(listen_at(path, 8), &behaviour);
         const ProbeDefinition answers = definition_for(path, 0), fails = definition_for("/nonexistent/s", 0);
         _cleanup_bench_ Bench b = { 0 };
         Probe *p, *q;
@@ -985,7 +956,7 @@ TEST(who_hangs_makes_room_for_others) {
         _cleanup_folder_ char *folder = folder_new();
         char mute[64], live[64];
         _cleanup_close_ int listener = -1;
-        _cleanup_service_ pid_t service = -1;
+        _cleanup_process_ pid_t service = -1;
         ProbeDefinition hangs, answers;
         _cleanup_bench_ Bench b = { 0 };
         Probe *hanging[8] = { 0 }, *late = NULL;

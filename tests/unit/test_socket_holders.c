@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "boundary/socket_holders.h"
+#include "forked_process.h"
 #include "unit_sockets.h"
 
 static uint32_t inode_of(int fd) {
@@ -16,7 +17,7 @@ static uint32_t inode_of(int fd) {
 
 /* A child that keeps what it has open until it is ended. */
 static pid_t fork_child(void) {
-        pid_t pid = fork();
+        pid_t pid = forked_process_new();
 
         if (pid == 0) {
                 for (;;)
@@ -24,15 +25,6 @@ static pid_t fork_child(void) {
         }
         return pid;
 }
-
-static void end_child(pid_t *pid) {
-        if (*pid > 0) {
-                (void) kill(*pid, SIGKILL);
-                (void) waitpid(*pid, NULL, 0);
-        }
-}
-
-#define _cleanup_child_ _cleanup_(end_child)
 
 static bool has(const HolderSearch *h, pid_t pid, uint32_t socket) {
         size_t n;
@@ -57,7 +49,7 @@ TEST(every_process_that_has_the_socket_open_is_found_and_no_other) {
         _cleanup_folder_ char *folder = folder_new();
         _cleanup_close_ int listener = listen_at(in_folder(folder, "a.sock"), 4),
                             other = listen_at(in_folder(folder, "b.sock"), 4);
-        _cleanup_child_ pid_t child = fork_child();
+        _cleanup_process_ pid_t child = fork_child();
         uint32_t sockets[] = { inode_of(listener), inode_of(other) };
         _cleanup_(holder_search_freep) HolderSearch *h = NULL;
         unsigned n_steps;
@@ -81,7 +73,7 @@ TEST(every_process_that_has_the_socket_open_is_found_and_no_other) {
 TEST(a_search_can_be_made_in_small_steps) {
         _cleanup_folder_ char *folder = folder_new();
         _cleanup_close_ int listener = listen_at(in_folder(folder, "a.sock"), 4);
-        _cleanup_child_ pid_t child = fork_child();
+        _cleanup_process_ pid_t child = fork_child();
         uint32_t socket = inode_of(listener);
         _cleanup_(holder_search_freep) HolderSearch *h = NULL;
         unsigned n_steps;
@@ -110,14 +102,14 @@ TEST(what_is_open_twice_is_told_once) {
 TEST(a_holder_is_true_until_it_closes_or_ends) {
         _cleanup_folder_ char *folder = folder_new();
         int listener = listen_at(in_folder(folder, "a.sock"), 4);
-        _cleanup_child_ pid_t child = fork_child();
+        _cleanup_process_ pid_t child = fork_child();
         SocketHolder own = { getpid(), listener, inode_of(listener) }, its = { child, listener, inode_of(listener) };
 
         ASSERT(listener >= 0 && child > 0);
         ASSERT(socket_holder_is_true(&own) && socket_holder_is_true(&its));
         ASSERT_EQ(close(listener), 0);
         ASSERT(!socket_holder_is_true(&own) && socket_holder_is_true(&its));
-        end_child(&child);
+        forked_process_end(&child);
         child = 0;
         ASSERT(!socket_holder_is_true(&its));
 }
@@ -126,7 +118,7 @@ TEST(a_holder_is_true_until_it_closes_or_ends) {
 TEST(in_a_cgroup_only_its_members_are_looked_at) {
         _cleanup_folder_ char *folder = folder_new();
         _cleanup_close_ int listener = listen_at(in_folder(folder, "a.sock"), 4), group = -1;
-        _cleanup_child_ pid_t child = fork_child();
+        _cleanup_process_ pid_t child = fork_child();
         uint32_t socket = inode_of(listener);
         _cleanup_(holder_search_freep) HolderSearch *h = NULL;
         FILE *f = fopen(in_folder(folder, "cgroup.procs"), "we");
@@ -144,7 +136,7 @@ TEST(in_a_cgroup_only_its_members_are_looked_at) {
 
 static bool finds_root_only_in_part(uint32_t socket) {
         HolderSearch *h = NULL;
-        pid_t pid = fork();
+        pid_t pid = forked_process_new();
         int status;
 
         if (pid == 0) {

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "boundary/socket_peer.h"
+#include "forked_process.h"
 #include "unit_sockets.h"
 
 #define SO_PEERPIDFD_NUMBER 77
@@ -81,13 +82,6 @@ static pid_t take_number(pid_t number) {
                         (void) pause();
         }
         return pid;
-}
-
-static void end_process(pid_t *pid) {
-        if (*pid > 0) {
-                (void) kill(*pid, SIGKILL);
-                (void) waitpid(*pid, NULL, 0);
-        }
 }
 
 /* ---- a kernel before 6.5 ---- */
@@ -175,7 +169,7 @@ TEST(another_process_that_has_the_listeners_number_now_is_not_taken_for_it) {
         const char *path = in_folder(folder, "s");
         _cleanup_family_ Family f = family_new(path);
         _cleanup_(socket_peer_done) SocketPeer p = { .pidfd = -1 };
-        _cleanup_(end_process) pid_t other = -1;
+        _cleanup_process_ pid_t other = -1;
         pid_t number = f.listener;
 
         ASSERT(number > 0);
