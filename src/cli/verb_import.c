@@ -10,8 +10,10 @@
 #include "base/text_stream.h"
 #include "cli/exit_code.h"
 #include "cli/import.h"
+#include "cli/import_systemd_files.h"
 #include "cli/safe_text.h"
 #include "cli/verbs.h"
+#include "core/service_definition.h"
 
 enum {
         FILE_BYTES_MAX = 1024 * 1024,
@@ -33,7 +35,7 @@ static int read_text(const char *path, char **ret) {
                 return f ? -ENOMEM : -errno;
         n = fread(text, 1, FILE_BYTES_MAX + 1, f);
         if (ferror(f))
-                return -EIO;
+                return errno > 0 ? -errno : -EIO; /* a folder can be opened, too */
         if (n > FILE_BYTES_MAX)
                 return -EFBIG;
         text[n] = '\0';
@@ -41,37 +43,52 @@ static int read_text(const char *path, char **ret) {
         return 0;
 }
 
-static int is_conf(const struct dirent *entry) {
-        const char *dot = strrchr(entry->d_name, '.');
+/* A service of that name can be applied. */
+static char *definition_name(Import *i, const char *unit) {
+        char *name = name_of(unit);
+        size_t n = name ? strlen(name) : 0;
 
-        return dot && strcmp(dot, ".conf") == 0;
+        if (!name || service_name_is_valid(name))
+                return name;
+        for (char *c = name; *c; c++)
+                if (strchr("@\\:", *c))
+                        *c = '-';
+        while (n > 1 && name[n - 1] == '-')
+                name[--n] = '\0';
+        import_note(i, "%s: its name becomes %s, as services here can have it", unit, name);
+        return name;
 }
 
-/* UNIT.d/NAME.conf beside a unit file, in the order of their names. */
-static int import_drop_ins(Import *i, const char *unit) {
-        _cleanup_free_ char *folder = NULL;
-        struct dirent **entries;
-        int n, r = 0;
+/* A drop-in may be a link to nowhere, for systemd as well. */
+static int import_unit_files(Import *i, const UnitFiles *files) {
+        for (size_t k = 0; k < files->n_paths; k++) {
+                _cleanup_free_ char *text = NULL, *name = NULL;
+                int r = read_text(files->paths[k], &text);
 
-        if (asprintf(&folder, "%s.d", unit) < 0)
-                return -ENOMEM;
-        n = scandir(folder, &entries, is_conf, alphasort);
-        if (n < 0)
-                return errno == ENOENT ? 0 : -errno;
-        for (int k = 0; k < n; k++) {
-                _cleanup_free_ char *file = NULL, *text = NULL;
-
-                if (r == 0 && asprintf(&file, "%s/%s", folder, entries[k]->d_name) < 0)
+                if (r == -ENOENT && k > 0)
+                        continue;
+                i->about = files->paths[k];
+                if (r == 0 && k == 0 && !(name = definition_name(i, files->asked)))
                         r = -ENOMEM;
-                if (r == 0 && (r = read_text(file, &text)) == 0) {
-                        i->about = file;
+                if (r < 0)
+                        return r;
+                if (k == 0)
+                        import_systemd(i, name, text);
+                else
                         import_systemd_drop_in(i, text);
-                }
-                free(entries[k]);
         }
-        free(entries);
-        i->about = unit;
-        return r;
+        return 0;
+}
+
+static int import_unit(Import *i, bool is_user, const char *unit, char **reterr_message) {
+        _cleanup_(unit_files_done) UnitFiles files = { 0 };
+        char **folders = NULL;
+        int r = unit_files_search_path(is_user, &folders);
+
+        if (r == 0)
+                r = unit_files_find(unit, folders, &files, reterr_message);
+        unit_files_free_search_path(folders);
+        return r < 0 ? r : import_unit_files(i, &files);
 }
 
 static int import_file(Import *i, const char *from, const char *path) {
@@ -81,10 +98,6 @@ static int import_file(Import *i, const char *from, const char *path) {
         if (r < 0)
                 return r;
         i->about = path;
-        if (strcmp(from, "systemd") == 0) {
-                import_systemd(i, name, text);
-                return import_drop_ins(i, path);
-        }
         if (strcmp(from, "supervisord") == 0)
                 import_supervisord(i, text);
         else
@@ -121,11 +134,23 @@ static void say_notes(Session *s, char *notes) {
                 session_say(s, "%s", line);
 }
 
-int verb_import_run(Session *s) {
+static int import_any(Session *s, Import *i, char **reterr_message) {
         const char *from = s->line->args[0], *path = s->line->args[1];
+        struct stat st;
+
+        if (strcmp(from, "systemd") == 0)
+                return import_unit(i, s->line->target.is_user, path, reterr_message);
+        if (stat(path, &st) < 0)
+                return -errno;
+        return S_ISDIR(st.st_mode) && strcmp(from, "zinit") == 0 ? import_folder(i, from, path)
+                                                                 : import_file(i, from, path);
+}
+
+int verb_import_run(Session *s) {
+        const char *from = s->line->args[0];
         _cleanup_free_ char *notes = NULL;
         Import i = { .definitions = json_object_new_array() };
-        struct stat st;
+        char *message = NULL;
         size_t size;
         int r;
 
@@ -137,13 +162,11 @@ int verb_import_run(Session *s) {
         i.notes = text_stream_open(&notes, &size);
         if (!i.definitions || !i.notes)
                 return session_fail(s, -ENOMEM, NULL, NULL);
-        r = stat(path, &st) < 0                                 ? -errno
-            : S_ISDIR(st.st_mode) && strcmp(from, "zinit") == 0 ? import_folder(&i, from, path)
-                                                                : import_file(&i, from, path);
+        r = import_any(s, &i, &message);
         if (fclose(i.notes) == 0)
                 say_notes(s, notes);
         if (r == 0)
                 session_print_json(s, i.definitions, JSON_PRETTY);
         json_object_put(i.definitions);
-        return r < 0 ? session_fail(s, r, path, NULL) : EX_DONE;
+        return r < 0 ? session_fail(s, r, s->line->args[1], message) : EX_DONE;
 }
