@@ -216,6 +216,6 @@ SocketSighting socket_table_look(const SocketTable *t, int root, const char *pat
         SocketSighting s = { .state = SOCKET_UNKNOWN };
 
         look_at(&s, &look, file);
-        *ret_file = file >= 0 && (s.state == SOCKET_ALIVE || s.state == SOCKET_NOT_ACCEPTING) ? TAKE_FD(file) : -1;
+        *ret_file = file >= 0 && socket_state_is_good(s.state) ? TAKE_FD(file) : -1;
         return s;
 }

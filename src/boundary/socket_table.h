@@ -28,6 +28,11 @@ typedef enum SocketState {
 DECLARE_STRING_TABLE(SocketState, socket_state)
 /* "unknown", "alive", "missing", "no-listener", "unlinked", "foreign", "not-accepting", "link" */
 
+/* Somebody listens on it, and can be reached by its path. */
+static inline bool socket_state_is_good(SocketState state) {
+        return state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING;
+}
+
 typedef struct SocketTable SocketTable;
 
 typedef struct SocketSighting {

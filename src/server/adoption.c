@@ -16,6 +16,7 @@
 #include "server/recovery.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
+#include "server/socket_cleaning.h"
 #include "server/sockets.h"
 
 struct Adoption {
@@ -128,7 +129,7 @@ static void classify(const Adoption *adoption, Action *a) {
         if (a->wanted && phase == ACTION_STOPPED) {
                 a->wanted = false;
                 operator_stopped(s, a->unit);
-                sockets_clean(s, (int) (a - s->actions));
+                socket_cleaning_run(s, (int) (a - s->actions));
         } else if (!a->wanted && (phase == ACTION_UP || a->facts.active == UNIT_ACTIVATING)) {
                 a->wanted = true;
                 log_notice("%s: %s was started by an operator", s->definition->name, a->unit);

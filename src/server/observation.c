@@ -191,7 +191,7 @@ static SocketEvidence queue_evidence(const SocketSighting *seen, uint64_t now_us
 static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_usec, uint64_t *recheck) {
         SocketState state = sockets_state(socket);
 
-        if (state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING)
+        if (socket_state_is_good(state))
                 return queue_evidence(&socket->seen, now_usec, recheck);
         if (state == SOCKET_LINK)
                 (void) is_before(now_usec, socket->link_until_usec, recheck);

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/process_end.h"
+#include "server/death_doubt.h"
 #include "server/port_network.h"
 #include "server/port_sighting.h"
 #include "server/probing.h"
@@ -111,37 +111,6 @@ bool ports_find(struct in6_addr *ret, ProbeResult *refusal, void *userdata) {
 
 /* -- what follows from it -- */
 
-static bool is_good(SocketState state) {
-        return state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING;
-}
-
-static void on_doubt_answered(void *userdata, int r, const char *job_result, const char *text) {
-        Action *a = userdata;
-        Service *s = a->service;
-
-        (void) r;
-        (void) job_result;
-        (void) text;
-        for (size_t i = 0; i < s->definition->n_ports; i++)
-                if (s->ports[i].definition->action == (int) (a - s->actions))
-                        s->ports[i].doubt_until_usec = 0;
-        supervisor_mark(s);
-}
-
-/* It went bad while its process counts as up, so that may be the first sign of a stop or a death. Of a death that has
- * happened systemd will tell; else it is asked whether it knows of a stop (see SOCKETS_DOUBT_USEC). */
-static void doubt(Service *s, ServicePort *port) {
-        Action *a = &s->actions[port->definition->action];
-        uint64_t now_usec = clock_monotonic_usec();
-
-        if (a->facts.active != UNIT_ACTIVE || a->task_issued)
-                return;
-        if (a->facts.main_pid > 0 && process_has_died((pid_t) a->facts.main_pid))
-                port->doubt_until_usec = now_usec + SOCKETS_DEATH_PATIENCE_USEC;
-        else if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
-                port->doubt_until_usec = now_usec + SOCKETS_DOUBT_USEC;
-}
-
 static void remember_listener(ServicePort *port, const PortSighting *seen) {
         free(port->listener_unit);
         port->listener_unit = seen->socket != 0 ? strdup(seen->owner.unit) : NULL;
@@ -166,10 +135,10 @@ static bool sight(Ports *k, Service *s, ServicePort *port) {
                 port->full_since_usec = 0;
         else if (port->full_since_usec == 0)
                 port->full_since_usec = clock_monotonic_usec();
-        if (is_good(seen.state))
+        if (socket_state_is_good(seen.state))
                 port->doubt_until_usec = 0;
-        else if (is_good(port->state))
-                doubt(s, port);
+        else if (socket_state_is_good(port->state))
+                death_doubt_raise(&s->actions[port->definition->action], &port->doubt_until_usec);
         port->state = seen.state;
         remember_listener(port, &seen);
         if (appeared) {

@@ -12,7 +12,7 @@
 #include "server/healing.h"
 #include "server/observation.h"
 #include "server/service_units.h"
-#include "server/sockets.h"
+#include "server/socket_cleaning.h"
 #include "server/supervisor.h"
 
 /* A job may wait for others in PID 1's own queue before its timeout begins. */
@@ -141,7 +141,7 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
         }
         (void) job_result; /* of Type=exec it says nothing; the unit's own state does */
         if (task == TASK_STOP)
-                sockets_clean(s, (int) (a - s->actions));
+                socket_cleaning_run(s, (int) (a - s->actions));
         /* A signal may have been lost; what counts is what systemd says when asked. */
         if (r == -ETIMEDOUT)
                 (void) systemd_client_read(supervisor_systemd(s->supervisor), a->unit, NULL, NULL);
@@ -161,7 +161,7 @@ static void issue_start(Action *a) {
         if (r >= 0 && a->task == TASK_HEAL) {
                 r = systemd_client_heal(systemd, a->unit, !is_down(a) && !is_dying(a), timeout_usec, on_task_done, a);
         } else if (r >= 0 && a->task == TASK_START) {
-                sockets_clean(a->service, (int) (a - a->service->actions));
+                socket_cleaning_run(a->service, (int) (a - a->service->actions));
                 r = systemd_client_start(systemd, a->unit, timeout_usec, on_task_done, a);
         } else if (r >= 0) {
                 r = systemd_client_restart(systemd, a->unit, timeout_usec, on_task_done, a);

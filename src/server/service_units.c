@@ -15,7 +15,7 @@
 #include "server/folder_gift.h"
 #include "server/notices.h"
 #include "server/service_live.h"
-#include "server/sockets.h"
+#include "server/socket_cleaning.h"
 #include "server/supervisor.h"
 
 /* Beyond the service's own stop timeout: SIGKILL takes systemd a moment. */
@@ -274,7 +274,7 @@ static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t 
                         left ? "one stays loaded after its stop: another unit or program holds a reference to it"
                              : s->fault);
         } else if (!left) {
-                sockets_clean(s, -1);
+                socket_cleaning_run(s, -1);
                 if (s->removing)
                         remove_from_memory(s);
                 else

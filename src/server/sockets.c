@@ -9,12 +9,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/process_end.h"
 #include "boundary/process_root.h"
 #include "boundary/socket_path.h"
-#include "boundary/socket_stale.h"
 #include "boundary/socket_watch.h"
-#include "core/unit_plan.h"
+#include "server/death_doubt.h"
 #include "server/notices.h"
 #include "server/probing.h"
 #include "server/socket_identity.h"
@@ -110,42 +108,6 @@ static void refresh(Sockets *k) {
         k->to_sweep = k->to_sweep || changed;
 }
 
-static bool is_good(SocketState state) {
-        return state == SOCKET_ALIVE || state == SOCKET_NOT_ACCEPTING;
-}
-
-static bool has_died(const Action *a) {
-        return a->facts.active == UNIT_ACTIVE && a->facts.main_pid > 0 && process_has_died((pid_t) a->facts.main_pid);
-}
-
-/* An "active" of systemd's that came before it knew of a death settles nothing. */
-static void on_doubt_answered(void *userdata, int r, const char *job_result, const char *text) {
-        Action *a = userdata;
-        Service *s = a->service;
-        uint64_t until_usec = has_died(a) ? clock_monotonic_usec() + SOCKETS_DEATH_PATIENCE_USEC : 0;
-
-        (void) r;
-        (void) job_result;
-        (void) text;
-        for (size_t i = 0; i < s->definition->n_sockets; i++)
-                if (s->sockets[i].definition->action == (int) (a - s->actions) && s->sockets[i].doubt_until_usec > 0)
-                        s->sockets[i].doubt_until_usec = until_usec;
-        supervisor_mark(s);
-}
-
-/* Of a death that has happened systemd will tell; else it is asked whether it knows of a stop. */
-static void doubt(Service *s, ServiceSocket *socket) {
-        Action *a = socket->definition->action >= 0 ? &s->actions[socket->definition->action] : NULL;
-        uint64_t now_usec = clock_monotonic_usec();
-
-        if (!a || a->facts.active != UNIT_ACTIVE || a->task_issued)
-                return;
-        if (has_died(a))
-                socket->doubt_until_usec = now_usec + SOCKETS_DEATH_PATIENCE_USEC;
-        else if (systemd_client_read(supervisor_systemd(s->supervisor), a->unit, on_doubt_answered, a) >= 0)
-                socket->doubt_until_usec = now_usec + SOCKETS_DOUBT_USEC;
-}
-
 /* -- looking at one socket -- */
 
 /* The file system as a process sees it that the socket may be made by. -ENOENT: none of them has one of its own. */
@@ -169,7 +131,7 @@ typedef struct Sight {
 } Sight;
 
 static bool is_same_file(const SocketSighting *a, const SocketSighting *b) {
-        return is_good(a->state) && is_good(b->state) && a->inode == b->inode && a->socket == b->socket;
+        return socket_state_is_good(a->state) && socket_state_is_good(b->state) && a->inode == b->inode && a->socket == b->socket;
 }
 
 /* Takes what was seen for the truth, and finds out whose the socket is where that is not known yet. */
@@ -189,7 +151,7 @@ static void take(Sockets *k, ServiceSocket *socket, Sight *sight) {
                 socket->link_text = socket_path_link_text(sight->root, socket->definition->path);
                 socket->link_until_usec = clock_monotonic_usec() + LINK_MEMORY_USEC;
         }
-        if (is_good(socket->seen.state) && socket->listener.owner == OWNER_NOT_ASKED)
+        if (socket_state_is_good(socket->seen.state) && socket->listener.owner == OWNER_NOT_ASKED)
                 socket_identity_ask(k->identity, socket, -1);
 }
 
@@ -209,9 +171,9 @@ static bool look_in_both_views(Sockets *k, ServiceSocket *socket) {
                 take(k, socket, &there);
                 return true;
         }
-        if (!is_good(there.seen.state)) {
+        if (!socket_state_is_good(there.seen.state)) {
                 look(k, socket, -1, &here);
-                if (is_good(here.seen.state)) {
+                if (socket_state_is_good(here.seen.state)) {
                         socket->in_view = false;
                         take(k, socket, &here);
                         if (socket->listener.owner == OWNER_SERVICE)
@@ -222,18 +184,25 @@ static bool look_in_both_views(Sockets *k, ServiceSocket *socket) {
                 if (view >= 0)
                         look(k, socket, view, &there);
         }
-        socket->in_view = socket->in_view || is_good(there.seen.state);
+        socket->in_view = socket->in_view || socket_state_is_good(there.seen.state);
         if (socket->in_view && view >= 0)
                 take(k, socket, &there);
-        else if (!is_good(here.seen.state))
+        else if (!socket_state_is_good(here.seen.state))
                 take(k, socket, &here);
         return view >= 0;
+}
+
+/* NULL: any of the service's. */
+static Action *owner_of(const ServiceSocket *socket) {
+        int action = socket->definition->action;
+
+        return action >= 0 ? &socket->service->actions[action] : NULL;
 }
 
 /* Whether each sweep is to look at it: no event and no change of the table will tell what becomes of it. */
 static void suspect(Sockets *k, ServiceSocket *socket, bool is_unseen) {
         bool is_suspect = is_unseen || socket->seen.is_out_of_sight || socket->is_unwatched ||
-                          (is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE);
+                          (socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE);
 
         if (is_suspect && !socket->is_suspect)
                 LIST_INSERT_HEAD(&k->suspects, socket, suspects);
@@ -248,15 +217,15 @@ static bool sight(Sockets *k, ServiceSocket *socket, bool ask_again) {
         SocketOwner owner_before = socket->listener.owner;
         bool is_unseen = look_in_both_views(k, socket), is_changed;
 
-        if (ask_again && is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE)
+        if (ask_again && socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE)
                 socket_identity_ask_again(k->identity, socket);
-        if (!is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && is_good(before.state) &&
+        if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && socket_state_is_good(before.state) &&
             owner_before == OWNER_SERVICE)
-                doubt(s, socket); /* one that was not the service's was no good one to go on with */
-        if (is_good(socket->seen.state))
+                death_doubt_raise(owner_of(socket), &socket->doubt_until_usec); /* one that was not the service's was no good one to go on with */
+        if (socket_state_is_good(socket->seen.state))
                 socket->doubt_until_usec = 0;
         is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||
-                     (is_good(before.state) && !is_same_file(&socket->seen, &before));
+                     (socket_state_is_good(before.state) && !is_same_file(&socket->seen, &before));
         if (is_changed && socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE) {
                 socket->seen_alive = true;
                 probing_socket_appeared(s, (int) (socket - s->sockets));
@@ -494,7 +463,7 @@ char *sockets_path(const ServiceSocket *socket) {
 SocketState sockets_state(const ServiceSocket *socket) {
         if (clock_monotonic_usec() < socket->link_until_usec)
                 return SOCKET_LINK;
-        if (!is_good(socket->seen.state))
+        if (!socket_state_is_good(socket->seen.state))
                 return socket->seen.state;
         switch (socket->listener.owner) {
         case OWNER_SERVICE:
@@ -542,43 +511,4 @@ int sockets_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
         if (socket->file < 0 || clock_monotonic_usec() < socket->link_until_usec)
                 return why_not(sockets_state(socket), refusal);
         return socket_identity_connect(k->identity, socket, fd, refusal);
-}
-
-/* -- cleaning -- */
-
-static void clean_ready_file(const Service *s, size_t action) {
-        _cleanup_free_ char *path = unit_plan_ready_file(s->definition, action);
-
-        if (path && unlink(path) < 0 && errno != ENOENT)
-                log_warning("%s: cannot remove %s: %s", s->definition->name, path, strerror(errno));
-}
-
-static bool all_down(const Service *s) {
-        for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (s->actions[i].facts.active != UNIT_INACTIVE && s->actions[i].facts.active != UNIT_FAILED)
-                        return false;
-        return true;
-}
-
-void sockets_clean(Service *service, int action) {
-        const ServiceDefinition *d = service->definition;
-        bool with_common = action < 0 || all_down(service); /* a socket of no action may be any one's */
-
-        for (size_t i = 0; i < d->n_sockets; i++) {
-                int r;
-
-                if (d->sockets[i].action < 0 ? !with_common : action >= 0 && d->sockets[i].action != action)
-                        continue;
-                if (service->sockets[i].in_view)
-                        continue; /* what stands at that path here is not the service's */
-                r = socket_remove_stale(d->sockets[i].path);
-                if (r < 0)
-                        log_warning("%s: cannot remove the dead socket %s: %s", d->name, d->sockets[i].path,
-                                    strerror(-r));
-                else if (r > 0)
-                        log_info("%s: removed the dead socket %s", d->name, d->sockets[i].path);
-        }
-        for (size_t i = 0; i < d->n_actions; i++)
-                if (d->actions[i].ready == READY_FILE && (action < 0 || (size_t) action == i))
-                        clean_ready_file(service, i);
 }

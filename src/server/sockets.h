@@ -29,12 +29,6 @@ bool sockets_catch_up(Sockets *k);
 /* True for a while after a sweep was overdue: the server was held up, and what it shows may be from before. */
 bool sockets_are_late(const Sockets *k);
 
-/* A socket went bad while its process counts as up: that may be the first sign of a stop, of which systemd's own word
- * is still on its way. Until systemd has answered, or for this long, it is not called dead. */
-#define SOCKETS_DOUBT_USEC UINT64_C(50000)
-/* How long systemd may take to tell of a process that has died. */
-#define SOCKETS_DEATH_PATIENCE_USEC UINT64_C(1000000)
-
 /* An owner has a new InvocationID (NULL: all): what was seen of its sockets was another one's. They are looked at anew.
  */
 void sockets_reset(Sockets *k, Service *service, const Action *owner);
@@ -54,7 +48,3 @@ int sockets_connect_probe(int fd, ProbeResult *refusal, void *userdata);
 
 /* Lets go of all that is kept for it, before it is freed. */
 void sockets_release(ServiceSocket *socket);
-
-/* Removes dead socket files and the ready file of `action`; of all for -1. Sockets of no action go along when every
- * action is down. */
-void sockets_clean(Service *service, int action);
