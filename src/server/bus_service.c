@@ -8,7 +8,7 @@
 
 #include "server/evaluation.h"
 #include "server/service_json.h"
-#include "server/sockets.h"
+#include "server/socket_sighting.h"
 
 static int get_word(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -75,7 +75,7 @@ static int append_sockets(sd_bus_message *reply, const Service *s) {
         for (size_t i = 0; r >= 0 && i < s->definition->n_sockets; i++) {
                 const ServiceSocket *k = &s->sockets[i];
                 r = sd_bus_message_append(reply, "(ssus)", k->definition->path,
-                                          socket_state_to_string(sockets_state(k)), k->listener.pid,
+                                          socket_state_to_string(socket_sighting_state(k)), k->listener.pid,
                                           k->listener.unit ? k->listener.unit : "");
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);

@@ -6,6 +6,7 @@
 
 #include "boundary/process_end.h"
 #include "server/ports.h"
+#include "server/socket_sighting.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -20,7 +21,7 @@ static bool has_one_name(int file) {
 static Contested contest_socket(const ServiceSocket *k) {
         Contested c = { .socket = k->seen.socket, .name = k->definition->name };
 
-        if (sockets_state(k) == SOCKET_LINK || !has_one_name(k->file))
+        if (socket_sighting_state(k) == SOCKET_LINK || !has_one_name(k->file))
                 c.left = "leads to another socket by a link, and whoever listens there is left alone";
         else if (c.socket == 0)
                 c.left = "is held by a process that cannot be seen from here, and is left to it";
@@ -28,7 +29,7 @@ static Contested contest_socket(const ServiceSocket *k) {
 }
 
 static bool is_contested(const ServiceSocket *k) {
-        switch (sockets_state(k)) {
+        switch (socket_sighting_state(k)) {
         case SOCKET_FOREIGN:
         case SOCKET_LINK:
                 return true;

@@ -10,7 +10,7 @@
 #include "server/evaluation.h"
 #include "server/port_text.h"
 #include "server/probe_owner.h"
-#include "server/sockets.h"
+#include "server/socket_sighting.h"
 #include "server/supervisor.h"
 
 /* The words behind each reason code. They are made when asked for, from the same evidence that was decided on. */
@@ -137,7 +137,7 @@ static void say_action(FILE *f, const Service *s, ReasonCode code, const Action 
 }
 
 static void say_foreign(FILE *f, const ServiceSocket *k) {
-        if (sockets_state(k) == SOCKET_LINK)
+        if (socket_sighting_state(k) == SOCKET_LINK)
                 fprintf(f, "%s, which is not followed", k->link_text ? k->link_text : "is a symbolic link");
         else
                 fprintf(f, "held by PID %" PRIu32 " (%s) of %s", k->listener.pid, k->listener.command,

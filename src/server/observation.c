@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "server/adoption.h"
+#include "server/socket_sighting.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -189,7 +190,7 @@ static SocketEvidence queue_evidence(const SocketSighting *seen, uint64_t now_us
 }
 
 static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_usec, uint64_t *recheck) {
-        SocketState state = sockets_state(socket);
+        SocketState state = socket_sighting_state(socket);
 
         if (socket_state_is_good(state))
                 return queue_evidence(&socket->seen, now_usec, recheck);

@@ -10,7 +10,7 @@
 #include "base/text_stream.h"
 #include "core/json_tree.h"
 #include "server/service_json.h"
-#include "server/sockets.h"
+#include "server/socket_sighting.h"
 #include "server/supervisor.h"
 
 static void add_listener(FILE *f, uint32_t pid, const char *unit) {
@@ -28,7 +28,7 @@ static void say_action(FILE *f, const Action *a) {
 }
 
 static void say_socket(FILE *f, const ServiceSocket *k) {
-        fprintf(f, "%s: %s", k->definition->name, socket_state_to_string(sockets_state(k)));
+        fprintf(f, "%s: %s", k->definition->name, socket_state_to_string(socket_sighting_state(k)));
         add_listener(f, k->listener.pid, k->listener.unit);
 }
 

@@ -10,6 +10,7 @@
 #include "server/evaluation.h"
 #include "server/healing.h"
 #include "server/records.h"
+#include "server/socket_sighting.h"
 #include "server/sockets.h"
 
 enum {
@@ -45,7 +46,7 @@ static struct json_object *json_of_socket(const ServiceSocket *k) {
         _cleanup_free_ char *path = sockets_path(k);
 
         json_tree_add_string(o, "path", k->definition->path);
-        json_tree_add_string(o, "state", socket_state_to_string(sockets_state(k)));
+        json_tree_add_string(o, "state", socket_state_to_string(socket_sighting_state(k)));
         json_tree_add_unsigned(o, "listener_pid", k->listener.pid);
         json_tree_add_string(o, "listener_command", k->listener.command);
         json_tree_add_string(o, "listener_unit", k->listener.unit ? k->listener.unit : "");

@@ -15,6 +15,7 @@
 #include "server/ports.h"
 #include "server/service_evidence.h"
 #include "server/service_json.h"
+#include "server/socket_sighting.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -172,7 +173,7 @@ static void add_socket_command(struct json_object *commands, const ServiceSocket
                 add_once(commands, "systemctl list-sockets");
         else if (code == REASON_SOCKET_FOREIGN && k->listener.pid > 0)
                 add_once(commands, "systemctl status %" PRIu32, k->listener.pid);
-        else if (sockets_state(k) == SOCKET_LINK)
+        else if (socket_sighting_state(k) == SOCKET_LINK)
                 add_once(commands, "ls -l %s", path ? path : k->definition->path);
         else if (code == REASON_SOCKET_FOREIGN || code == REASON_SOCKET_NOT_ACCEPTING || code == REASON_SOCKET_UNLINKED)
                 add_once(commands, "ss -lxp src %s", k->definition->path);

@@ -9,13 +9,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/process_root.h"
-#include "boundary/socket_path.h"
 #include "boundary/socket_watch.h"
-#include "server/death_doubt.h"
 #include "server/notices.h"
-#include "server/probing.h"
-#include "server/socket_identity.h"
+#include "server/socket_sighting.h"
 #include "server/supervisor.h"
 
 /* One dump of the kernel's table serves all services and costs 0.04 ms for a few, 0.4 ms for a thousand listeners. The
@@ -29,21 +25,16 @@
 #define CATCH_UP_USEC (1 * USEC_PER_SEC)
 /* How often a socket that is not known to be its service's own is asked about. */
 #define ASK_AGAIN_USEC (250 * USEC_PER_MSEC)
-/* For so long a path counts as a link after it was one: whoever swaps it to and fro is not to be seen as well between.
- */
-#define LINK_MEMORY_USEC (1 * USEC_PER_SEC)
 
 struct Sockets {
         Supervisor *supervisor;
-        SocketTable *table;
-        SocketIdentity *identity;
+        SocketSights sights;
         SocketWatch *watch;
         sd_event_source *sweep;
         bool has_begun;
         uint64_t due_usec, late_usec; /* monotonic: the next sweep; when one was last found late (0: never) */
         bool to_sweep;                /* the table changed, and not every service has been looked at since */
         uint64_t ask_again_usec;
-        LIST_HEAD(, ServiceSocket) suspects; /* those that each sweep looks at, whatever the table says */
 };
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata);
@@ -70,10 +61,10 @@ int sockets_new(Supervisor *s, Sockets **ret) {
                 return -ENOMEM;
         k->supervisor = s;
         k->due_usec = USEC_NEVER;
-        LIST_INIT(&k->suspects);
-        r = socket_table_new(&k->table);
+        LIST_INIT(&k->sights.suspects);
+        r = socket_table_new(&k->sights.table);
         if (r >= 0)
-                r = socket_identity_new(s, &k->identity);
+                r = socket_identity_new(s, &k->sights.identity);
         if (r >= 0)
                 r = start_watch(k);
         if (r >= 0)
@@ -92,8 +83,8 @@ Sockets *sockets_free(Sockets *k) {
                 return NULL;
         sd_event_source_disable_unref(k->sweep);
         socket_watch_free(k->watch);
-        socket_identity_free(k->identity);
-        socket_table_free(k->table);
+        socket_identity_free(k->sights.identity);
+        socket_table_free(k->sights.table);
         free(k);
         return NULL;
 }
@@ -103,154 +94,16 @@ Sockets *sockets_free(Sockets *k) {
 static void refresh(Sockets *k) {
         bool changed = false;
 
-        if (socket_table_refresh(k->table, &changed) < 0)
+        if (socket_table_refresh(k->sights.table, &changed) < 0)
                 changed = true; /* the table answers by connecting now */
         k->to_sweep = k->to_sweep || changed;
-}
-
-/* -- looking at one socket -- */
-
-/* The file system as a process sees it that the socket may be made by. -ENOENT: none of them has one of its own. */
-static int open_view(ServiceSocket *socket) {
-        const Service *s = socket->service;
-        int owner = socket->definition->action, r = -ENOENT;
-
-        for (size_t i = 0; r < 0 && i < s->definition->n_actions; i++) {
-                if ((owner >= 0 && (size_t) owner != i) || s->actions[i].facts.main_pid == 0)
-                        continue;
-                r = process_root_open((pid_t) s->actions[i].facts.main_pid);
-                socket->view_pid = s->actions[i].facts.main_pid;
-        }
-        return r;
-}
-
-typedef struct Sight {
-        int root;
-        SocketSighting seen;
-        int file;
-} Sight;
-
-static bool is_same_file(const SocketSighting *a, const SocketSighting *b) {
-        return socket_state_is_good(a->state) && socket_state_is_good(b->state) && a->inode == b->inode && a->socket == b->socket;
-}
-
-/* Takes what was seen for the truth, and finds out whose the socket is where that is not known yet. */
-static void take(Sockets *k, ServiceSocket *socket, Sight *sight) {
-        bool is_same = is_same_file(&socket->seen, &sight->seen);
-
-        if (!is_same) {
-                socket_identity_forget(socket);
-                cleanup_close(&socket->file);
-                socket->file = TAKE_FD(sight->file);
-        }
-        cleanup_close(&sight->file);
-        sight->file = -1;
-        socket->seen = sight->seen;
-        if (socket->seen.state == SOCKET_LINK) {
-                free(socket->link_text);
-                socket->link_text = socket_path_link_text(sight->root, socket->definition->path);
-                socket->link_until_usec = clock_monotonic_usec() + LINK_MEMORY_USEC;
-        }
-        if (socket_state_is_good(socket->seen.state) && socket->listener.owner == OWNER_NOT_ASKED)
-                socket_identity_ask(k->identity, socket, -1);
-}
-
-static void look(const Sockets *k, const ServiceSocket *socket, int root, Sight *ret) {
-        ret->root = root;
-        ret->seen = socket_table_look(k->table, root, socket->definition->path, &socket->seen, &ret->file);
-}
-
-/* A service with a file system of its own (PrivateTmp=, RootDirectory=) may have the socket there; what is at that path
- * for others is then none of its business. True: there is such a view, and no event tells what changes in it. */
-static bool look_in_both_views(Sockets *k, ServiceSocket *socket) {
-        _cleanup_close_ int view = socket->in_view ? open_view(socket) : -1;
-        Sight here = { .file = -1 }, there = { .file = -1 };
-
-        if (view >= 0) {
-                look(k, socket, view, &there);
-                take(k, socket, &there);
-                return true;
-        }
-        if (!socket_state_is_good(there.seen.state)) {
-                look(k, socket, -1, &here);
-                if (socket_state_is_good(here.seen.state)) {
-                        socket->in_view = false;
-                        take(k, socket, &here);
-                        if (socket->listener.owner == OWNER_SERVICE)
-                                return false;
-                }
-                if (view < 0)
-                        view = open_view(socket);
-                if (view >= 0)
-                        look(k, socket, view, &there);
-        }
-        socket->in_view = socket->in_view || socket_state_is_good(there.seen.state);
-        if (socket->in_view && view >= 0)
-                take(k, socket, &there);
-        else if (!socket_state_is_good(here.seen.state))
-                take(k, socket, &here);
-        return view >= 0;
-}
-
-/* NULL: any of the service's. */
-static Action *owner_of(const ServiceSocket *socket) {
-        int action = socket->definition->action;
-
-        return action >= 0 ? &socket->service->actions[action] : NULL;
-}
-
-/* Whether each sweep is to look at it: no event and no change of the table will tell what becomes of it. */
-static void suspect(Sockets *k, ServiceSocket *socket, bool is_unseen) {
-        bool is_suspect = is_unseen || socket->seen.is_out_of_sight || socket->is_unwatched ||
-                          (socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE);
-
-        if (is_suspect && !socket->is_suspect)
-                LIST_INSERT_HEAD(&k->suspects, socket, suspects);
-        else if (!is_suspect && socket->is_suspect)
-                LIST_REMOVE(socket, suspects);
-        socket->is_suspect = is_suspect;
-}
-
-static bool sight(Sockets *k, ServiceSocket *socket, bool ask_again) {
-        Service *s = socket->service;
-        SocketSighting before = socket->seen;
-        SocketOwner owner_before = socket->listener.owner;
-        bool is_unseen = look_in_both_views(k, socket), is_changed;
-
-        if (ask_again && socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE)
-                socket_identity_ask_again(k->identity, socket);
-        if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && socket_state_is_good(before.state) &&
-            owner_before == OWNER_SERVICE)
-                death_doubt_raise(owner_of(socket), &socket->doubt_until_usec); /* one that was not the service's was no good one to go on with */
-        if (socket_state_is_good(socket->seen.state))
-                socket->doubt_until_usec = 0;
-        is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||
-                     (socket_state_is_good(before.state) && !is_same_file(&socket->seen, &before));
-        if (is_changed && socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE) {
-                socket->seen_alive = true;
-                probing_socket_appeared(s, (int) (socket - s->sockets));
-        }
-        suspect(k, socket, is_unseen);
-        return is_changed || before.waiting_since_usec != socket->seen.waiting_since_usec;
-}
-
-/* The same, as far as the picture goes: what becomes of a file that is watched and was in sight is told by inotify. */
-static bool follow(Sockets *k, ServiceSocket *socket) {
-        SocketSighting before = socket->seen;
-
-        if (socket->is_suspect || sockets_state(socket) == SOCKET_LINK || socket->listener.owner != OWNER_SERVICE ||
-            !k->watch || !socket_table_follow(k->table, &socket->seen))
-                return sight(k, socket, false);
-        if (socket->seen.state == SOCKET_ALIVE && before.state != SOCKET_ALIVE)
-                probing_socket_appeared(socket->service, (int) (socket - socket->service->sockets));
-        return before.state != socket->seen.state || before.waiting_since_usec != socket->seen.waiting_since_usec;
 }
 
 static bool sight_all(Sockets *k, Service *s) {
         bool changed = false;
 
         for (size_t i = 0; i < s->definition->n_sockets; i++)
-                changed = sight(k, &s->sockets[i], false) || changed;
+                changed = socket_sighting_take(&k->sights, &s->sockets[i], false) || changed;
         return changed;
 }
 
@@ -263,22 +116,22 @@ bool sockets_look(Sockets *k, Service *service) {
 
 void sockets_process_changed(Sockets *k, Service *service) {
         for (size_t i = 0; k->has_begun && i < service->definition->n_sockets; i++)
-                if (sockets_state(&service->sockets[i]) != SOCKET_ALIVE)
-                        (void) sight(k, &service->sockets[i], true);
+                if (socket_sighting_state(&service->sockets[i]) != SOCKET_ALIVE)
+                        (void) socket_sighting_take(&k->sights, &service->sockets[i], true);
 }
 
 static void sweep_suspects(Sockets *k) {
         bool ask_again = clock_monotonic_usec() >= k->ask_again_usec;
         ServiceSocket *next;
 
-        for (ServiceSocket *socket = LIST_FIRST(&k->suspects); socket; socket = next) {
-                if (sight(k, socket, ask_again))
+        for (ServiceSocket *socket = LIST_FIRST(&k->sights.suspects); socket; socket = next) {
+                if (socket_sighting_take(&k->sights, socket, ask_again))
                         supervisor_mark(socket->service);
                 next = LIST_NEXT(socket, suspects); /* is its next still, should it have been taken out just now */
         }
         if (ask_again)
                 k->ask_again_usec = clock_monotonic_usec() + ASK_AGAIN_USEC;
-        socket_identity_work(k->identity);
+        socket_identity_work(k->sights.identity);
 }
 
 static void sweep_all(Sockets *k, bool look_at_files) {
@@ -292,7 +145,7 @@ static void sweep_all(Sockets *k, bool look_at_files) {
                 for (size_t j = 0; j < services[i]->definition->n_sockets; j++) {
                         ServiceSocket *socket = &services[i]->sockets[j];
 
-                        changed = (look_at_files ? sight(k, socket, false) : follow(k, socket)) || changed;
+                        changed = (look_at_files ? socket_sighting_take(&k->sights, socket, false) : socket_sighting_follow(&k->sights, socket, k->watch)) || changed;
                 }
                 if (changed)
                         supervisor_mark(services[i]);
@@ -373,7 +226,7 @@ static void on_folder(const char *directory, const char *name, void *userdata) {
 
                 for (size_t j = 0; j < services[i]->definition->n_sockets; j++)
                         if (lies_in(services[i]->sockets[j].definition->path, directory))
-                                changed = sight(k, &services[i]->sockets[j], false) || changed;
+                                changed = socket_sighting_take(&k->sights, &services[i]->sockets[j], false) || changed;
                 if (changed)
                         supervisor_mark(services[i]);
         }
@@ -416,7 +269,7 @@ static void reset(Sockets *k, Service *service, const Action *owner) {
                         continue;
                 socket_identity_forget(socket);
                 socket->in_view = false;
-                (void) sight(k, socket, false);
+                (void) socket_sighting_take(&k->sights, socket, false);
                 socket->seen_alive = socket->seen.state == SOCKET_ALIVE && socket->listener.owner == OWNER_SERVICE;
         }
 }
@@ -460,24 +313,6 @@ char *sockets_path(const ServiceSocket *socket) {
         return r < 0 ? NULL : path;
 }
 
-SocketState sockets_state(const ServiceSocket *socket) {
-        if (clock_monotonic_usec() < socket->link_until_usec)
-                return SOCKET_LINK;
-        if (!socket_state_is_good(socket->seen.state))
-                return socket->seen.state;
-        switch (socket->listener.owner) {
-        case OWNER_SERVICE:
-                return socket->seen.state;
-        case OWNER_STRANGER:
-                return SOCKET_FOREIGN;
-        case OWNER_NOT_ASKED:
-        case OWNER_UNTOLD:
-        case _SOCKET_OWNER_MAX:
-                break;
-        }
-        return SOCKET_UNKNOWN;
-}
-
 /* -- what a probe connects to -- */
 
 static int why_not(SocketState state, ProbeResult *refusal) {
@@ -506,9 +341,9 @@ int sockets_connect_probe(int fd, ProbeResult *refusal, void *userdata) {
         ServiceSocket *socket = userdata;
         Sockets *k = supervisor_sockets(socket->service->supervisor);
 
-        if (socket->file < 0 && sight(k, socket, false))
+        if (socket->file < 0 && socket_sighting_take(&k->sights, socket, false))
                 supervisor_mark(socket->service);
         if (socket->file < 0 || clock_monotonic_usec() < socket->link_until_usec)
-                return why_not(sockets_state(socket), refusal);
-        return socket_identity_connect(k->identity, socket, fd, refusal);
+                return why_not(socket_sighting_state(socket), refusal);
+        return socket_identity_connect(k->sights.identity, socket, fd, refusal);
 }

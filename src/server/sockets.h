@@ -36,9 +36,6 @@ void sockets_reset(Sockets *k, Service *service, const Action *owner);
 /* An action has another main process: sockets that were not found to be its own may be found by it. */
 void sockets_process_changed(Sockets *k, Service *service);
 
-/* What is to be said of it, whose it is included. */
-SocketState sockets_state(const ServiceSocket *socket);
-
 /* Where it is for us: its path, or below /proc/PID/root for a service with a file system of its own. To be freed. */
 char *sockets_path(const ServiceSocket *socket);
 
