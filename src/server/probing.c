@@ -54,6 +54,14 @@ void probing_invocation(const ServiceProbe *p, char ret[33]) {
                 (void) snprintf(ret + 2 * i, 3, "%02x", all[i]);
 }
 
+/* Who was asked through it and answered had it: if it is gone now, the service is not still coming up. */
+static void remember_listener(const ServiceProbe *p) {
+        if (p->socket >= 0)
+                p->service->sockets[p->socket].seen_alive = true;
+        if (p->port >= 0)
+                p->service->ports[p->port].seen_alive = true;
+}
+
 /* What the server before this one took down of the same invocation. */
 static void remember_verdict(ServiceProbe *p) {
         _cleanup_free_ char *word = NULL, *error = NULL;
@@ -69,6 +77,8 @@ static void remember_verdict(ServiceProbe *p) {
                 return;
         p->health.before = before;
         (void) snprintf(p->error, sizeof p->error, "%s", error);
+        if (before == PROBE_VERDICT_PASSING || before == PROBE_VERDICT_FAILING)
+                remember_listener(p);
 }
 
 static void activate(ServiceProbe *p) {

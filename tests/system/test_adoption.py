@@ -9,6 +9,7 @@ import tempfile
 from typing import Any, Callable
 
 from box import SERVER_UNIT, Box
+from herodemo import reasons, socket_path
 from house import forget_signals, lives, probe, signals_seen, sleeper, stop_all, units, web_action, web_service
 
 ADOPTED_WITHIN_SECONDS = 2.0  # of the server's READY
@@ -131,6 +132,18 @@ def test_a_service_that_dies_while_the_server_is_away_is_shown_as_it_is_then(box
     box.restart_server()
     await_states(box, {"plain0": "running", "web5": "stopped"}, 5)
     assert units(box)["hero-web5.service"]["pids"] == []
+
+
+def test_a_socket_that_is_removed_while_the_server_is_away_is_not_one_that_may_still_come(box):
+    """The service is younger than its start timeout: the answer that the last server had says that it was there."""
+    box.apply(web_service(box, "young", start_timeout_ms=60000, on_unhealthy="report"))
+    box.wait_state("young", "running", 10)
+    box.stop_server()
+    box.run(["rm", socket_path("young")])
+    box.start_server()
+    box.wait_state("young", "failed", 5)
+    assert reasons(box, "young")[0][0] == "socket-unlinked"
+    box.hero("remove", "young")
 
 
 def test_a_reexec_of_systemd_and_then_a_new_server_are_no_reboot(box):
