@@ -78,6 +78,7 @@ $(UNIT_TESTS): $(BUILD)/%: tests/unit/%.c $(LIBRARY)
 
 # The unit test of a program runs it.
 $(BUILD)/test_hero_proc_notify: | $(BUILD)/hero_proc_notify
+$(BUILD)/test_shim_faults: | $(BUILD)/fixture/faulty_hero_proc_notify
 $(BUILD)/test_herodemo_server: | $(BUILD)/fixture/herodemo_server
 
 $(FIXTURES): $(BUILD)/fixture/%: tests/fixture/%.c
@@ -98,9 +99,10 @@ FAULTY := $(patsubst src/%.c,$(BUILD)/fixture/faulty_%,$(wildcard src/*.c))
 $(BUILD)/fixture/faulty_hero_proc_server: LIBS = $(SERVER_LIBS)
 $(BUILD)/fixture/faulty_hero_proc_gateway: LIBS = $(GATEWAY_LIBS)
 $(BUILD)/fixture/faulty_hero_proc: LIBS = $(CLI_LIBS)
-$(FAULTY): $(BUILD)/fixture/faulty_%: tests/faults/faulty_program.c tests/faults/fault_injection.h $(BUILD)/obj/%.o $(LIBRARY)
+$(BUILD)/fixture/faulty_hero_proc_notify: FAULTY_CFLAGS = -DFAULT_PROCESS
+$(FAULTY): $(BUILD)/fixture/faulty_%: tests/faults/faulty_program.c $(wildcard tests/faults/*.h) $(BUILD)/obj/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -Itests -o $@ $< $(BUILD)/obj/$*.o $(LIBRARY) $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(FAULTY_CFLAGS) $(ALL_LDFLAGS) -rdynamic -Itests -o $@ $< $(BUILD)/obj/$*.o $(LIBRARY) $(LIBS)
 
 # A fuzz target needs clang and SANITIZE=…,fuzzer-no-link: tools/fuzz builds them so.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -264,8 +266,9 @@ coverage:  ## lines that the fuzz corpora and the unit tests run, by file
 ASAN := BUILD=build-asan SANITIZE=address,undefined
 .PHONY: faults
 faults: all tests  ## fail each allocation and system call in turn, in-process and in the server (as root; an hour)
-	$(MAKE) -s $(ASAN) build-asan/test_faults
+	$(MAKE) -s $(ASAN) build-asan/test_faults build-asan/test_shim_faults
 	FAULTS=all build-asan/test_faults
+	FAULTS=all build-asan/test_shim_faults
 	/usr/bin/python3 tests/faults/faults_campaign.py
 
 .PHONY: demo

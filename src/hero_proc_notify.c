@@ -122,6 +122,14 @@ static _Noreturn void be_the_relay(ReadinessRelay *relay) {
         _exit(r < 0 ? EX_FAILED : EX_DONE);
 }
 
+/* A pipe that closes by itself would mean that the service was executed. A byte into an empty pipe fails only where
+ * nobody is left to read it. */
+static void tell_relay_of_failure(int exec_fd) {
+        (void) signal(SIGPIPE, SIG_IGN); /* a relay that was killed must not change how this ends */
+        while (write(exec_fd, "", 1) < 0 && errno == EINTR)
+                ;
+}
+
 /* ret_fd: see readiness_relay_init(). */
 static int start_relay(RelayKind kind, const char *ready_file, const char *notify_address, int *ret_fd) {
         _cleanup_(notify_socket_done) NotifySocket notify = NOTIFY_SOCKET_NULL;
@@ -141,9 +149,14 @@ static int start_relay(RelayKind kind, const char *ready_file, const char *notif
                 return EXIT_NOT_PREPARED;
         }
         r = process_detach();
-        if (r > 0)
+        if (r > 0) {
+                /* Here and not with the others: while it holds this end, it would never see the pipe close. */
+                cleanup_close(&fd);
                 be_the_relay(&relay);
+        }
         if (r < 0) {
+                if (kind == RELAY_EXEC) /* it may have been started all the same */
+                        tell_relay_of_failure(fd);
                 log_error("hero_proc_notify: cannot start the readiness relay: %s", strerror(-r));
                 return EXIT_NOT_PREPARED;
         }
@@ -164,9 +177,8 @@ static int become_service(char **arguments, int exec_fd) {
         else
                 (void) execvp(arguments[0], arguments);
         error = errno;
-        (void) signal(SIGPIPE, SIG_IGN); /* a relay that was killed must not change how this ends */
         if (exec_fd >= 0)
-                (void) !write(exec_fd, "", 1);
+                tell_relay_of_failure(exec_fd);
         log_error("hero_proc_notify: cannot execute %.1000s: %s", arguments[0], strerror(error));
         return EXIT_EXEC_FAILED;
 }
@@ -185,8 +197,10 @@ static int relay_and_become_service(RelayKind kind, const ExecFile *orders) {
         /* The service does not speak sd_notify; what a library in it says there would be taken for its word. */
         (void) unsetenv("NOTIFY_SOCKET");
 
-        if (kind == RELAY_FD3 && fd >= 0)
-                (void) dup2(fd, READY_FD);
+        if (kind == RELAY_FD3 && fd >= 0 && dup2(fd, READY_FD) < 0) {
+                log_error("hero_proc_notify: cannot pass on file descriptor 3: %s", strerror(errno));
+                return EXIT_NOT_PREPARED;
+        }
         return become_service(orders->arguments, kind == RELAY_EXEC ? fd : -1);
 }
 
@@ -215,8 +229,11 @@ static int exec_service(const char *path) {
 
 static int wait_for_answer(int barrier_fd) {
         struct pollfd p = { .fd = barrier_fd };
-        int n = poll(&p, 1, READY_ANSWER_MSEC);
+        int n;
 
+        do
+                n = poll(&p, 1, READY_ANSWER_MSEC);
+        while (n < 0 && errno == EINTR);
         return n > 0 ? 0 : n == 0 ? -ETIMEDOUT : -errno;
 }
 
@@ -232,8 +249,10 @@ static int say_ready(const char *status) {
                           "\"ready\": \"notify\" is there someone to tell");
                 return EX_FAILED;
         }
-        if (asprintf(&text, "READY=1%s%s", status ? "\nSTATUS=" : "", status ?: "") < 0)
+        if (asprintf(&text, "READY=1%s%s", status ? "\nSTATUS=" : "", status ?: "") < 0) {
+                log_error("hero_proc_notify: cannot tell systemd at %s: %s", address, strerror(ENOMEM));
                 return EX_FAILED;
+        }
         if ((r = notify_socket_open(address, &notify)) < 0 || (r = notify_socket_send(&notify, text)) < 0 ||
             (r = notify_socket_send_barrier(&notify, &barrier_fd)) < 0 || (r = wait_for_answer(barrier_fd)) < 0) {
                 log_error("hero_proc_notify: cannot tell systemd at %s: %s", address, strerror(-r));

@@ -25,8 +25,9 @@ static int fork_and_leave(void) {
 static int wait_for_success(pid_t pid) {
         int status;
 
-        if (waitpid(pid, &status, 0) < 0)
-                return -errno;
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
         if (!WIFEXITED(status))
                 return -ECHILD;
         return -WEXITSTATUS(status);

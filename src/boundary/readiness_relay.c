@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 enum {
         /* How often a file is looked for without an event: the folder may have been replaced, or not do inotify. */
@@ -49,26 +50,49 @@ static int watch_folder(int inotify_fd, const char *file) {
         return 0;
 }
 
-static bool is_regular_file(const char *path) {
+static bool is_regular_file(const char *path, int *ret_error) {
         struct stat st;
 
-        return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+        *ret_error = lstat(path, &st) < 0 ? errno : 0;
+        return *ret_error == 0 && S_ISREG(st.st_mode);
+}
+
+/* It may pass, and is looked again; but a service that nobody can see to be ready must not be a riddle. */
+static void say_what_hides_file(ReadinessRelay *relay, int error) {
+        if (error == 0 || error == ENOENT || relay->file_error == error)
+                return;
+        relay->file_error = error;
+        log_warning("hero_proc_notify: cannot look for %s: %s", relay->ready_file, strerror(error));
 }
 
 static void relay_look_for_file(ReadinessRelay *relay) {
         char events[4096];
+        int error;
 
         /* Which event it was does not matter: armed first and looked after, no order of things can be missed. */
         while (read(relay->watch_fd, events, sizeof events) > 0)
                 ;
         (void) watch_folder(relay->watch_fd, relay->ready_file);
-        if (!is_regular_file(relay->ready_file))
+        if (!is_regular_file(relay->ready_file, &error)) {
+                say_what_hides_file(relay, error);
                 return;
+        }
         relay->is_ready = true;
         close_fd(&relay->watch_fd);
 }
 
 /* ---- the pipes ---- */
+
+static ssize_t read_pipe(ReadinessRelay *relay, char *bytes, size_t size) {
+        ssize_t n;
+
+        do
+                n = read(relay->watch_fd, bytes, size);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                relay->watch_error = -errno;
+        return n;
+}
 
 /* Longer lines than the one we know are cut, never stored. */
 static void relay_take_byte(ReadinessRelay *relay, char c) {
@@ -89,7 +113,7 @@ static void relay_read_lines(ReadinessRelay *relay) {
         char bytes[4096];
         ssize_t n;
 
-        n = read(relay->watch_fd, bytes, sizeof bytes);
+        n = read_pipe(relay, bytes, sizeof bytes);
         if (n <= 0) {
                 close_fd(&relay->watch_fd);
                 return;
@@ -105,7 +129,7 @@ static void relay_read_lines(ReadinessRelay *relay) {
 static void relay_read_exec(ReadinessRelay *relay) {
         char failed;
 
-        relay->is_ready = read(relay->watch_fd, &failed, 1) == 0;
+        relay->is_ready = read_pipe(relay, &failed, 1) == 0;
         close_fd(&relay->watch_fd);
 }
 
@@ -248,7 +272,7 @@ int readiness_relay_run(ReadinessRelay *relay) {
                         told = true;
                 }
                 if (!relay_has_more_to_do(relay))
-                        return 0;
+                        return told ? 0 : relay->watch_error;
 
                 bool is_dead = relay->main_fd < 0, looks_for_file = relay->kind == RELAY_FILE && relay->watch_fd >= 0;
                 if (!relay_turn(relay, is_dead ? LAST_WORD_MSEC : looks_for_file ? FILE_RECHECK_MSEC : -1) && is_dead)

@@ -19,6 +19,8 @@ typedef struct ReadinessRelay {
         RelayKind kind;
         const char *ready_file;     /* RELAY_FILE; borrowed */
         const NotifySocket *notify; /* borrowed */
+        int file_error;             /* errno: why the file could not be looked for when that was last said */
+        int watch_error;            /* negative errno: why watch_fd could not be read to its end */
         int watch_fd;               /* the pipe or the inotify; -1: it has nothing more to say */
         int main_fd;                /* pidfd of the process that made this; -1: it has exited */
         int barrier_fd;             /* hangs up when systemd has handled READY=1; -1: not sent, or handled */
@@ -41,5 +43,6 @@ void readiness_relay_done(ReadinessRelay *relay);
 
 /* In the other process: says READY=1 once, at most, then waits until systemd has heard it and, where there is a pipe,
  * drains it so that the service never gets EPIPE or blocks. Returns when nothing is left to do: the barrier answered
- * and the pipe closed, or the service dead. Negative errno: systemd could not be told. */
+ * and the pipe closed, or the service dead. Negative errno: systemd could not be told,
+ * or the pipe not be read. */
 int readiness_relay_run(ReadinessRelay *relay);

@@ -25,26 +25,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "faults/fault_plan.h"
+
 /* A sanitizer asks for memory before it is ready to look at what is done here. */
 #define FAULT_PLAIN __attribute__((no_sanitize("address", "undefined")))
 #define FAULT_HOOK FAULT_PLAIN __attribute__((visibility("default"), used))
-
-typedef enum FaultKind {
-        FAULT_NONE,
-        FAULT_ALLOCATION,  /* no memory */
-        FAULT_ERROR,       /* EIO, ENOSPC, ECONNRESET, EPIPE, EMFILE: as fits the call */
-        FAULT_INTERRUPTED, /* EINTR */
-        FAULT_SHORT,       /* one byte is read or written, and no more */
-        _FAULT_KIND_MAX,
-} FaultKind;
-
-/* Shared memory of this layout is what $FAULT_PLAN names (tests/faults/injector.py writes it too). */
-typedef struct FaultPlan {
-        _Atomic uint64_t kind;
-        _Atomic uint64_t n, span; /* the n-th fails, counted from 1, and so many from there on */
-        _Atomic uint64_t n_seen;  /* so many could have failed so far */
-        _Atomic uint64_t n_failed;
-} FaultPlan;
 
 static FaultPlan fault_own_plan;
 static FaultPlan *fault_plan = &fault_own_plan;
@@ -76,8 +61,6 @@ FAULT_PLAIN static bool fault_is_due(FaultKind kind) {
         fault_trace();
         return true;
 }
-
-#define FAULT_FOR_EVER UINT64_MAX
 
 static inline void fault_begin(FaultKind kind, uint64_t n, uint64_t span) {
         fault_plan->n = n;

@@ -5,3 +5,6 @@
 #undef _FORTIFY_SOURCE /* as in test_faults.c */
 
 #include "faults/fault_injection.h"
+#ifdef FAULT_PROCESS
+#include "faults/process_faults.h"
+#endif

@@ -25,6 +25,10 @@
 #include "base/cleanup.h"
 #include "boundary/exec_file.h"
 
+#ifndef SHIM_PROGRAM
+#define SHIM_PROGRAM "hero_proc_notify"
+#endif
+
 enum { HANG_SECONDS = 60, BULK_BYTES = 1024 * 1024 };
 
 static char self[PATH_MAX], shim[PATH_MAX], folder[] = "/tmp/test_shim.XXXXXX";
@@ -135,7 +139,7 @@ __attribute__((constructor)) static void frame_make(void) {
 
         if (!slash || !mkdtemp(folder))
                 abort();
-        snprintf(shim, sizeof shim, "%.*s/hero_proc_notify", (int) (slash - self), self);
+        snprintf(shim, sizeof shim, "%.*s/" SHIM_PROGRAM, (int) (slash - self), self);
         snprintf(orders_path, sizeof orders_path, "%s/orders", folder);
         snprintf(notify_path, sizeof notify_path, "%s/notify", folder);
         snprintf(run_path, sizeof run_path, "%s/run", folder);
@@ -233,14 +237,6 @@ static bool read_all(int fd, void *p, size_t size) {
                 n += (size_t) r;
         }
         return true;
-}
-
-/* Starts a service behind the shim and waits until it runs. */
-static Run run_service(const char *ready) {
-        Run run = { .ready = ready, .notify = notify_path, .sockets = NONE, .arguments = SERVICE };
-
-        run_shim(&run);
-        return run;
 }
 
 static bool run_is_up(Run *run) {

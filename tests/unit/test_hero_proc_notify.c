@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shim_frame.h"
 
+/* Starts a service behind the shim. */
+static Run run_service(const char *ready) {
+        Run run = { .ready = ready, .notify = notify_path, .sockets = NONE, .arguments = SERVICE };
+
+        run_shim(&run);
+        return run;
+}
+
 /* ---- what the service gets ---- */
 
 TEST(the_service_is_the_process_that_systemd_forked) {
