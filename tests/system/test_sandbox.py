@@ -264,7 +264,8 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(_box):
         systemd.write_text("#!/bin/false\n")
         systemd.chmod(0o755)
         for options, reason in ((["--root", "/nonexistent"], "no such folder"), (["--root", "/proc"], "no systemd"),
-                                (["--root", folder], "was not started"), (["--frobnicate", "1"], "unknown option")):
+                                (["--root", folder], "was not started"), (["--frobnicate", "1"], "unknown option"),
+                                (["--layer", folder], "systemd ended before it was up")):
             name = f"failing-{os.getpid()}"
             done = sandbox("start", name, *options)
             assert done.returncode != 0 and reason in done.stderr, (options, done.stderr)
