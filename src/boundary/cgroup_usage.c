@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boundary/cgroup_usage.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -58,18 +59,33 @@ static uint64_t parse_number(const char *text) {
         return strtoull(text, NULL, 10);
 }
 
+static bool name_folder(const char *root, const char *service, char *ret, size_t size) {
+        char slice[UNIT_NAME_MAX];
+
+        if (!service_name_is_valid(service))
+                return false;
+        unit_name_of_slice(service, slice);
+        return snprintf(ret, size, "%s/hero.slice/%s", root, slice) < (int) size;
+}
+
 void cgroup_usage_read(const char *root, const char *service, CgroupUsage *ret) {
         static const char usage[] = "usage_usec ";
-        char folder[PATH_MAX], slice[UNIT_NAME_MAX], text[512];
+        char folder[PATH_MAX], text[512];
 
         *ret = (CgroupUsage){ UINT64_MAX, UINT64_MAX };
-        if (!service_name_is_valid(service))
-                return;
-        unit_name_of_slice(service, slice);
-        if (snprintf(folder, sizeof folder, "%s/hero.slice/%s", root, slice) >= (int) sizeof folder)
+        if (!name_folder(root, service, folder, sizeof folder))
                 return;
         if (read_file(folder, "memory.current", text, sizeof text))
                 ret->memory_bytes = parse_number(text);
         if (read_file(folder, "cpu.stat", text, sizeof text) && strncmp(text, usage, strlen(usage)) == 0)
                 ret->cpu_usec = parse_number(text + strlen(usage));
+}
+
+bool cgroup_usage_may_have_slice(bool is_user, const char *service) {
+        char root[PATH_MAX], folder[PATH_MAX];
+
+        if (!cgroup_usage_find_root(is_user, root, sizeof root) || access(root, X_OK) < 0 ||
+            !name_folder(root, service, folder, sizeof folder))
+                return true;
+        return access(folder, F_OK) == 0 || errno != ENOENT;
 }

@@ -395,6 +395,15 @@ int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_l
         return r < 0 ? r : systemd_requests_add_list(c->requests, m, listed, userdata);
 }
 
+int systemd_client_list_named(SystemdClient *c, const char *const *names, systemd_listed_t listed, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = new_call(c, "ListUnitsByNames", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) names);
+        return r < 0 ? r : systemd_requests_add_list(c->requests, m, listed, userdata);
+}
+
 typedef struct ReadContext {
         SystemdClient *client;
         char *unit;

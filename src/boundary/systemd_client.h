@@ -85,8 +85,11 @@ int systemd_client_kill(SystemdClient *c, const char *unit, int signal, systemd_
 /* Changes a unit as it runs, for as long as it is loaded: what systemd knows to change so (core/unit_plan_diff.c). */
 int systemd_client_set_properties(SystemdClient *c, const char *unit, struct json_object *properties,
                                   systemd_done_t done, void *userdata);
-/* `patterns`: NULL-terminated, shell patterns of unit names. */
+/* `patterns`: NULL-terminated, shell patterns of unit names. systemd looks at all units that it has: a thousand services
+ * that ask so one by one cost the square of it. */
 int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_listed_t listed, void *userdata);
+/* The same of units by their names, which costs only for these. One that is not loaded is listed as such. */
+int systemd_client_list_named(SystemdClient *c, const char *const *names, systemd_listed_t listed, void *userdata);
 /* Reads all properties of `unit` into its facts (find()), then changed(), then done. */
 int systemd_client_read(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata);
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "boundary/cgroup_usage.h"
 #include "boundary/exec_file.h"
 #include "boundary/service_folder.h"
 #include "boundary/systemd_facts.h"
@@ -179,7 +180,7 @@ static void on_checked(void *userdata, int r, const UnitListed *units, size_t n)
 
 static void on_created(void *userdata, int r, const char *job_result, const char *text) {
         Service *s = userdata;
-        const char *patterns[DEFINITION_ACTIONS_MAX + 1] = { NULL };
+        const char *names[DEFINITION_ACTIONS_MAX + 1] = { NULL };
 
         (void) job_result;
         if (r == -EEXIST || r == -EBUSY) {
@@ -197,8 +198,8 @@ static void on_created(void *userdata, int r, const char *job_result, const char
         s->slice = (UnitFacts){ .load = UNIT_LOADED, .active = UNIT_ACTIVE };
         s->step = UNITS_CHECKING;
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                patterns[i] = s->actions[i].unit;
-        r = systemd_client_list(systemd_of(s), patterns, on_checked, s);
+                names[i] = s->actions[i].unit;
+        r = systemd_client_list_named(systemd_of(s), names, on_checked, s);
         if (r < 0)
                 give_up(s, "cannot check the new units", strerror(-r));
 }
@@ -309,6 +310,11 @@ static void list_leftovers(Service *s) {
                 give_up(s, "cannot list its units", strerror(-r));
 }
 
+static void begin_clearing(Service *s) {
+        s->n_clear_rounds = 0;
+        s->clear_since_usec = clock_monotonic_usec();
+}
+
 static void on_slice_stopped(void *userdata, int r, const char *job_result, const char *text) {
         Service *s = userdata;
 
@@ -317,9 +323,16 @@ static void on_slice_stopped(void *userdata, int r, const char *job_result, cons
         if (r == -ECONNRESET)
                 return;
         /* Gone, not there at all, or late: the list tells. */
-        s->n_clear_rounds = 0;
-        s->clear_since_usec = clock_monotonic_usec();
+        begin_clearing(s);
         list_leftovers(s);
+}
+
+/* Whether nothing has to be cleared, as far as is known: then a thousand new services need not ask for a thousand stops
+ * of nothing. Units that hero_proc made once and the server does not know of have a file, so that systemd refuses to make
+ * the slice over them (on_created()); what others put into a slice of this name shows by its cgroup. */
+static bool is_first(const Service *s) {
+        return s->slice.load == UNIT_NOT_LOADED && !s->units_made && !s->removing &&
+               !cgroup_usage_may_have_slice(supervisor_options(s->supervisor)->is_user, s->definition->name);
 }
 
 static void begin(Service *s) {
@@ -329,6 +342,12 @@ static void begin(Service *s) {
         for (size_t i = 0; i < s->definition->n_actions; i++) {
                 systemd_client_forget(systemd_of(s), &s->actions[i]);
                 s->actions[i].task_issued = false;
+        }
+        if (is_first(s)) {
+                begin_clearing(s); /* which systemd may yet ask for */
+                socket_cleaning_run(s, -1);
+                create(s);
+                return;
         }
         unit_name_of_slice(s->definition->name, slice);
         s->step = UNITS_STOPPING;

@@ -217,3 +217,17 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(box):
                                            options=["--dry-run"]).stdout
     assert "created" in box.apply(sleeper("not_yet"), options=["--dry-run"]).stdout
     assert lives(box, "hero-dry*") == before and not units(box, "hero-not_yet*") and "not_yet" not in box.states()
+
+
+def test_what_is_there_of_a_name_that_was_never_heard_of_ends_before_the_service_begins(box):
+    """Of another action, by another hand, in its slice; a failed one beside it."""
+    place = ["--quiet", "--slice=hero-squatted.slice", "--property=KillMode=process"]
+    box.run(["systemd-run", *place, "--unit=hero-squatted@old.service", "/bin/sleep", "infinity"])
+    box.run(["systemd-run", *place, "--unit=hero-squatted@lost.service", "/bin/false"])
+    old = box.main_pid("hero-squatted@old.service")
+    box.wait_for(lambda: box.unit_property("hero-squatted@lost.service", "ActiveState") == "failed", 5, "it has failed")
+    box.apply(generation("squatted", 1, "running"))
+    box.wait_state("squatted", "running", WITHIN_SECONDS)
+    assert marks_alive(box, "squatted") == {f"{MARK}1"} and old > 0
+    assert set(units(box, "hero-squatted*.service")) == {"hero-squatted.service"}
+    assert box.run(["test", "-e", f"/proc/{old}"], check=False).returncode == 1
