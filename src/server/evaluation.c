@@ -24,6 +24,10 @@ static void arm_recheck(Service *s, uint64_t at_usec) {
                 waiters_await_time(rechecks, &s->recheck, at_usec);
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
 static bool same_as_shown(const Service *s, const ServiceDecision *d) {
         return s->shown_state == d->state && s->shown_rule == d->rule && s->n_shown == d->n_reasons &&
                memcmp(s->shown, d->reasons, d->n_reasons * sizeof d->reasons[0]) == 0;
@@ -114,7 +118,8 @@ void evaluation_run(Service *s) {
         uint64_t now_usec, healing_usec;
         ServiceDecision d;
 
-        if (supervisor_is_synced(s->supervisor) && !service_units_advance(s))
+        if (supervisor_is_synced(s->supervisor) && clock_monotonic_usec() >= s->retry_at_usec &&
+            !service_units_advance(s))
                 service_tasks_advance(s);
         adoption_follow_time(supervisor_adoption(s->supervisor), s);
         if (adoption_was_done(supervisor_adoption(s->supervisor)))
@@ -125,7 +130,8 @@ void evaluation_run(Service *s) {
                 publish(s, &d);
         /* After publishing: what a restart is for stands in the history before the restart itself. */
         healing_usec = healing_follow(s, &d, now_usec);
-        arm_recheck(s, healing_usec < d.recheck_at_usec ? healing_usec : d.recheck_at_usec);
+        arm_recheck(s, earliest(earliest(healing_usec, d.recheck_at_usec),
+                                s->retry_at_usec > now_usec ? s->retry_at_usec : USEC_NEVER));
         if (o->evaluated)
                 o->evaluated(s, o->userdata);
 }

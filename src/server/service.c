@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text_stream.h"
 #include "server/eviction.h"
 #include "server/port_network.h"
@@ -17,6 +18,8 @@
 #include "server/service_live.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
+
+#define RETRY_USEC (500 * USEC_PER_MSEC)
 
 static int find_socket(const ServiceDefinition *d, const char *path) {
         for (size_t i = 0; path && i < d->n_sockets; i++)
@@ -261,6 +264,12 @@ bool service_wants_up(const Service *s) {
                 if (s->actions[i].wanted)
                         return true;
         return false;
+}
+
+void service_retry_later(Service *s, const char *what) {
+        log_warning("%s: not enough memory for the next step: it is tried again", what);
+        s->retry_at_usec = usec_add(clock_monotonic_usec(), RETRY_USEC);
+        supervisor_mark(s);
 }
 
 void service_set_wanted(Service *s, bool up) {

@@ -190,6 +190,7 @@ struct Service {
         ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
         uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */
         Waiter recheck;
+        uint64_t retry_at_usec; /* the next step was put off until then, because memory ran out in it */
 
         bool dirty;
         STAILQ_ENTRY(Service) dirty_entry;
@@ -213,6 +214,10 @@ DEFINE_CLEANUP(Service *, service_prepared_free)
 /* NULL when there is none of that name. */
 Action *service_find_action(Service *s, const char *name);
 Action *service_find_action_by_unit(Service *s, const char *unit);
+
+/* Memory ran out in the step that was due: it is taken again in a moment, however often that needs. `what` is for the
+ * log. */
+void service_retry_later(Service *s, const char *what);
 
 bool service_wants_up(const Service *s); /* at least one action is wanted */
 void service_set_wanted(Service *s, bool up);

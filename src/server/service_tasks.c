@@ -123,6 +123,17 @@ void service_tasks_reset(Service *s, uint32_t actions) {
         heal(s, actions, true);
 }
 
+/* Before it is known whether it has happened. */
+static void take_back(Action *a) {
+        /* Whether it still is needed will be seen. */
+        if (a->task == TASK_HEAL)
+                a->task = TASK_NONE;
+        /* It may have happened already: to start what is up is nothing, to restart it is harm. */
+        if (a->task == TASK_RESTART && a->task_issued)
+                a->task = TASK_START;
+        a->task_issued = false;
+}
+
 static void on_task_done(void *userdata, int r, const char *job_result, const char *text) {
         Action *a = userdata;
         Service *s = a->service;
@@ -130,6 +141,11 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
 
         if (r == -ECONNRESET)
                 return; /* service_tasks_interrupt() */
+        if (r == -ENOMEM) {
+                take_back(a);
+                service_retry_later(s, a->unit);
+                return;
+        }
         a->task = TASK_NONE;
         a->task_issued = false;
         if (r == -EBUSY && task == TASK_HEAL) {
@@ -146,6 +162,13 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
         if (r == -ETIMEDOUT)
                 (void) systemd_client_read(supervisor_systemd(s->supervisor), a->unit, NULL, NULL);
         supervisor_mark(s);
+}
+
+static void not_issued(Action *a, int r) {
+        if (r == -ENOMEM)
+                service_retry_later(a->service, a->unit);
+        else if (r != -ENOTCONN)
+                on_task_done(a, r, NULL, NULL);
 }
 
 static void issue_start(Action *a) {
@@ -169,8 +192,8 @@ static void issue_start(Action *a) {
         a->task_issued = r >= 0;
         if (a->task_issued)
                 eviction_drop(a);
-        if (r < 0 && r != -ENOTCONN)
-                on_task_done(a, r, NULL, NULL);
+        else
+                not_issued(a, r);
 }
 
 static void issue_stop(Action *a) {
@@ -178,8 +201,8 @@ static void issue_stop(Action *a) {
                                     usec_add(a->definition->stop_timeout_usec, JOB_MARGIN_USEC), on_task_done, a);
 
         a->task_issued = r >= 0;
-        if (r < 0 && r != -ENOTCONN)
-                on_task_done(a, r, NULL, NULL);
+        if (!a->task_issued)
+                not_issued(a, r);
 }
 
 static void end_operation(Service *s) {
@@ -211,16 +234,6 @@ void service_tasks_advance(Service *s) {
 }
 
 void service_tasks_interrupt(Service *s) {
-        for (size_t i = 0; i < s->definition->n_actions; i++) {
-                Action *a = &s->actions[i];
-
-                /* Whether it still is needed will be seen. */
-                if (a->task == TASK_HEAL)
-                        a->task = TASK_NONE;
-                /* It may have happened before the connection went: to start what is up is nothing, to restart it is
-                 * harm. */
-                if (a->task == TASK_RESTART && a->task_issued)
-                        a->task = TASK_START;
-                a->task_issued = false;
-        }
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                take_back(&s->actions[i]);
 }

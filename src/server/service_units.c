@@ -76,6 +76,17 @@ static void give_up(Service *s, const char *what, const char *why) {
         supervisor_mark(s);
 }
 
+/* Memory is no fault of the definition's: it is all begun again, and given up for what else stands in the way. */
+static void fail(Service *s, const char *what, int r, const char *why) {
+        if (r != -ENOMEM) {
+                give_up(s, what, why ? why : strerror(-r));
+                return;
+        }
+        systemd_client_forget(systemd_of(s), s);
+        service_units_interrupt(s);
+        service_retry_later(s, s->definition->name);
+}
+
 static void list_leftovers(Service *s);
 
 static int on_clear_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -99,7 +110,7 @@ static void list_again_soon(Service *s) {
         r = sd_event_add_time_relative(supervisor_event(s->supervisor), &s->step_timer, CLOCK_MONOTONIC, pause_usec,
                                        USEC_PER_MSEC, on_clear_timer, s);
         if (r < 0)
-                give_up(s, "cannot wait for the old units to go", strerror(-r));
+                fail(s, "cannot wait for the old units to go", r, NULL);
 }
 
 /* -- creating -- */
@@ -161,7 +172,7 @@ static void on_checked(void *userdata, int r, const UnitListed *units, size_t n)
         if (r == -ECONNRESET)
                 return; /* service_units_interrupt() has begun again */
         if (r < 0) {
-                give_up(s, "cannot check the new units", strerror(-r));
+                fail(s, "cannot check the new units", r, NULL);
                 return;
         }
         for (size_t i = 0; i < s->definition->n_actions; i++) {
@@ -192,7 +203,7 @@ static void on_created(void *userdata, int r, const char *job_result, const char
         if (r == -ECONNRESET)
                 return; /* service_units_interrupt() has begun again */
         if (r < 0) {
-                give_up(s, "systemd refuses its units", text ? text : strerror(-r));
+                fail(s, "systemd refuses its units", r, text);
                 return;
         }
         s->slice = (UnitFacts){ .load = UNIT_LOADED, .active = UNIT_ACTIVE };
@@ -201,7 +212,7 @@ static void on_created(void *userdata, int r, const char *job_result, const char
                 names[i] = s->actions[i].unit;
         r = systemd_client_list_named(systemd_of(s), names, on_checked, s);
         if (r < 0)
-                give_up(s, "cannot check the new units", strerror(-r));
+                fail(s, "cannot check the new units", r, NULL);
 }
 
 static void create(Service *s) {
@@ -213,12 +224,12 @@ static void create(Service *s) {
         if (r >= 0)
                 r = folder_gift_begin(s);
         if (r < 0)
-                give_up(s, s->definition->directory, r == -ESRCH ? "its user or group does not exist" : strerror(-r));
+                fail(s, s->definition->directory, r, r == -ESRCH ? "its user or group does not exist" : NULL);
         else if ((r = service_units_write_exec_files(s, plan)) < 0)
-                give_up(s, context.exec_dir, strerror(-r));
+                fail(s, context.exec_dir, r, NULL);
         else if ((r = systemd_client_create(systemd_of(s), plan, CREATE_TIMEOUT_USEC, on_created, s)) < 0 &&
                  r != -ENOTCONN)
-                give_up(s, "cannot ask systemd for its units", strerror(-r));
+                fail(s, "cannot ask systemd for its units", r, NULL);
         json_object_put(plan);
 }
 
@@ -262,6 +273,8 @@ static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t 
         uint64_t waited_usec = clock_monotonic_usec() - s->clear_since_usec;
         const UnitListed *left = NULL;
 
+        if (r == -ENOMEM && s->step == UNITS_CLEARING)
+                fail(s, "cannot list its units", r, NULL);
         if (r < 0 || s->step != UNITS_CLEARING)
                 return; /* the connection; the next resync begins again */
         s->n_step_calls = 0;
@@ -307,7 +320,7 @@ static void list_leftovers(Service *s) {
         (void) snprintf(plain, sizeof plain, "hero-%s.service", s->definition->name);
         r = systemd_client_list(systemd_of(s), patterns, on_leftovers, s);
         if (r < 0 && r != -ENOTCONN)
-                give_up(s, "cannot list its units", strerror(-r));
+                fail(s, "cannot list its units", r, NULL);
 }
 
 static void begin_clearing(Service *s) {
@@ -353,7 +366,7 @@ static void begin(Service *s) {
         s->step = UNITS_STOPPING;
         r = systemd_client_stop(systemd_of(s), slice, service_units_stop_timeout_usec(s), on_slice_stopped, s);
         if (r < 0 && r != -ENOTCONN)
-                give_up(s, "cannot stop its slice", strerror(-r));
+                fail(s, "cannot stop its slice", r, NULL);
 }
 
 bool service_units_advance(Service *s) {

@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,7 +34,6 @@
 
 static FaultPlan fault_own_plan;
 static FaultPlan *fault_plan = &fault_own_plan;
-static _Atomic int64_t fault_n_blocks; /* allocated and not freed */
 
 /* Where it failed, on standard error, for addr2line: with $FAULT_TRACE. */
 static bool fault_traces;
@@ -91,7 +91,7 @@ __attribute__((weak)) void __interceptor_free(void *p);
 
 FAULT_PLAIN static void *fault_count(void *p) {
         if (p)
-                atomic_fetch_add_explicit(&fault_n_blocks, 1, memory_order_relaxed);
+                atomic_fetch_add_explicit(&fault_plan->n_blocks, 1, memory_order_relaxed);
         return p;
 }
 
@@ -123,7 +123,7 @@ FAULT_HOOK void *realloc(void *p, size_t n) {
         if (!p)
                 fault_count(q);
         else if (n == 0 && !q)
-                atomic_fetch_sub_explicit(&fault_n_blocks, 1, memory_order_relaxed);
+                atomic_fetch_sub_explicit(&fault_plan->n_blocks, 1, memory_order_relaxed);
         return q;
 }
 
@@ -160,7 +160,7 @@ FAULT_HOOK int posix_memalign(void **ret, size_t alignment, size_t n) {
 
 FAULT_HOOK void free(void *p) {
         if (p)
-                atomic_fetch_sub_explicit(&fault_n_blocks, 1, memory_order_relaxed);
+                atomic_fetch_sub_explicit(&fault_plan->n_blocks, 1, memory_order_relaxed);
         if (__interceptor_free)
                 __interceptor_free(p);
         else
@@ -190,8 +190,26 @@ FAULT_PLAIN static bool fault_refused(int error) {
         return true;
 }
 
+FAULT_PLAIN static bool fault_wakes(void) {
+        if (!fault_is_due(FAULT_INTERRUPTED))
+                return false;
+        errno = EINTR;
+        return true;
+}
+
+/* Timers, signals, inotify and their kin have no device behind them and give one whole piece at a time, and so does a
+ * pipe of what was written to it in one: that these would fail is no fault that there is. */
+FAULT_PLAIN static bool fault_gives_pieces(int fd, size_t n) {
+        struct stat st;
+
+        return syscall(SYS_fstat, fd, &st) == 0 &&
+               ((st.st_mode & S_IFMT) == 0 || (S_ISFIFO(st.st_mode) && n <= 8 && n > 1));
+}
+
 FAULT_HOOK ssize_t read(int fd, void *bytes, size_t n) {
-        return fault_io(EIO, &n) ? -1 : (ssize_t) syscall(SYS_read, fd, bytes, n);
+        bool fails = fault_gives_pieces(fd, n) ? fault_wakes() : fault_io(EIO, &n);
+
+        return fails ? -1 : (ssize_t) syscall(SYS_read, fd, bytes, n);
 }
 
 FAULT_HOOK ssize_t __read_chk(int fd, void *bytes, size_t n, size_t size);
@@ -373,13 +391,6 @@ FAULT_HOOK int rename(const char *from, const char *to) {
         return fault_refused(ENOSPC) ? -1 : (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-FAULT_PLAIN static bool fault_wakes(void) {
-        if (!fault_is_due(FAULT_INTERRUPTED))
-                return false;
-        errno = EINTR;
-        return true;
-}
-
 FAULT_HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask) {
         struct timespec left = timeout ? *timeout : (struct timespec){ 0 };
 
@@ -418,8 +429,10 @@ __attribute__((constructor)) static void fault_read_environment(void) {
         if (fd >= 0) {
                 void *shared = mmap(NULL, sizeof(FaultPlan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-                if (shared != MAP_FAILED)
+                if (shared != MAP_FAILED) {
+                        ((FaultPlan *) shared)->n_blocks = fault_plan->n_blocks;
                         fault_plan = shared;
+                }
                 (void) syscall(SYS_close, fd);
         }
         if (kind && n && span)

@@ -21,6 +21,7 @@ typedef struct FaultPlan {
         _Atomic uint64_t n, span; /* the n-th fails, counted from 1, and so many from there on */
         _Atomic uint64_t n_seen;  /* so many could have failed so far */
         _Atomic uint64_t n_failed;
+        _Atomic int64_t n_blocks; /* allocated and not freed */
 } FaultPlan;
 
 #define FAULT_FOR_EVER UINT64_MAX

@@ -75,7 +75,7 @@ static bool fault_try(const FaultTry *t, int64_t *ret_leaked) {
 
         if (t->scenario->prepare)
                 t->scenario->prepare();
-        before = fault_n_blocks;
+        before = fault_plan->n_blocks;
         fault_begin(t->kind, t->report->n, t->span);
         r = t->scenario->run(&text);
         failed = fault_end();
@@ -88,7 +88,7 @@ static bool fault_try(const FaultTry *t, int64_t *ret_leaked) {
         if (r != 0 && !failed)
                 fault_show(t, &t->report->n_wrong, "it failed, and nothing was made to fail");
         free(text);
-        *ret_leaked = fault_n_blocks - before;
+        *ret_leaked = fault_plan->n_blocks - before;
         wrong = t->scenario->verify ? t->scenario->verify(r) : NULL;
         if (wrong)
                 fault_show(t, &t->report->n_wrong, wrong);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs injector.py in a sandbox whose hero_proc_server is the faulty one, and says what came of it. `make faults`."""
+"""Runs injector.py in a sandbox whose hero_proc_server is the faulty one, and gateway_injector.py in one whose
+hero_proc_gateway is, and says what came of it. `make faults`."""
 
 from __future__ import annotations
 
@@ -16,20 +17,36 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
+import gateway  # noqa: E402  pylint: disable=wrong-import-position
 from box import REPOSITORY, SERVER_UNIT, Box  # noqa: E402  pylint: disable=wrong-import-position
 from herodemo import probe, service  # noqa: E402  pylint: disable=wrong-import-position
 from house import sleeper  # noqa: E402  pylint: disable=wrong-import-position
+from injector import PLAN_BYTES  # noqa: E402  pylint: disable=wrong-import-position
 
 FOLDER = "/run/faults"
-DROP_IN = f"/run/systemd/system/{SERVER_UNIT}.d/faults.conf"
+
+
+def make_faulty(box: Box, unit: str, program: str) -> None:
+    box.write_file(f"{FOLDER}/plan", "\0" * PLAN_BYTES, mode=0o666)
+    box.write_file(f"/run/systemd/system/{unit}.d/faults.conf",
+                   f"[Service]\nExecStart=\nExecStart={box.fixture(program)}\n"
+                   f"Environment=FAULT_PLAN={FOLDER}/plan\nReadWritePaths={FOLDER}\n")
+    box.systemctl("daemon-reload")
 
 
 def prepare(box: Box) -> None:
-    box.write_file(f"{FOLDER}/plan", "\0" * 40)
-    box.write_file(DROP_IN, f"[Service]\nExecStart=\nExecStart={box.fixture('faulty_hero_proc_server')}\n"
-                   f"Environment=FAULT_PLAN={FOLDER}/plan\n")
-    box.systemctl("daemon-reload")
+    make_faulty(box, SERVER_UNIT, "faulty_hero_proc_server")
     box.start_server()
+    apply_services(box)
+
+
+def prepare_gateway(box: Box) -> None:
+    make_faulty(box, gateway.SERVICE_UNIT, "faulty_hero_proc_gateway")
+    gateway.start(box)
+    apply_services(box)
+
+
+def apply_services(box: Box) -> None:
     definitions = [service(box, "web", probe=probe()), sleeper("idle", requires=["web"])]
     box.apply(*definitions)
     for definition in definitions:
@@ -38,12 +55,22 @@ def prepare(box: Box) -> None:
 
 
 def run_in(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
-    process = box.spawn(["/usr/bin/python3", HERE / "injector.py", "--plan", f"{FOLDER}/plan", "--definitions",
-                         f"{FOLDER}/definitions.json", *options], stdout=subprocess.PIPE)
+    return run_injector(box, "injector.py", "--definitions", f"{FOLDER}/definitions.json", *options, timeout=timeout)
+
+
+def run_in_gateway(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
+    return run_injector(box, "gateway_injector.py", *options, timeout=timeout)
+
+
+def run_injector(box: Box, script: str, *options: str, timeout: float) -> list[dict[str, Any]]:
+    process = box.spawn(["/usr/bin/python3", HERE / script, "--plan", f"{FOLDER}/plan", *options], stdout=subprocess.PIPE)
     said, _ = process.communicate(timeout=timeout)
     if process.returncode != 0:
-        raise AssertionError(f"injector.py ended with {process.returncode}")
+        raise AssertionError(f"{script} ended with {process.returncode}")
     return json.loads(said)
+
+
+PARTS = {"server": (prepare, run_in), "gateway": (prepare_gateway, run_in_gateway)}
 
 
 def main() -> int:
@@ -51,18 +78,23 @@ def main() -> int:
     parser.add_argument("--tries", default="0", help="so many a call and way; 0: each n")
     parser.add_argument("--kinds", default="1,2,3,4", help="1 no memory, 2 error, 3 EINTR, 4 short")
     parser.add_argument("--only", default="", help="calls whose name holds this")
+    parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     options = parser.parse_args()
     layer = REPOSITORY / os.environ.get("BUILD", "build") / f"faults-layer-{os.getpid()}"
     subprocess.run(["make", "-s", "-C", str(REPOSITORY), "install", f"DESTDIR={layer}", "PREFIX=/usr"], check=True,
                    stdin=subprocess.DEVNULL)
+    results = []
     try:
-        with Box(layers=[layer]) as box:
-            prepare(box)
-            results = run_in(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only, timeout=24 * 3600)
+        for part in [options.part] if options.part else PARTS:
+            prepare_part, run_part = PARTS[part]
+            with Box(layers=[layer]) as box:
+                prepare_part(box)
+                results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
+                                    timeout=24 * 3600)
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)
     findings = [finding for result in results for finding in result["findings"]]
-    print(f"{sum(result['injected'] for result in results)} faults in the server, "
+    print(f"{sum(result['injected'] for result in results)} faults, "
           f"{sum(result['errors'] for result in results)} calls answered with an error, {len(findings)} findings")
     return 1 if findings or not results else 0
 

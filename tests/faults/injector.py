@@ -11,6 +11,7 @@ it said it took. A report in JSON goes to standard output.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import mmap
 import os
@@ -29,6 +30,7 @@ from agent import RawBus, call_bus, processes_in_cgroup  # noqa: E402  pylint: d
 
 ALLOCATION, ERROR, INTERRUPTED, SHORT = 1, 2, 3, 4  # FaultKind of fault_injection.h
 KINDS = {ALLOCATION: "no memory", ERROR: "error", INTERRUPTED: "EINTR", SHORT: "short"}
+PLAN_BYTES = 48
 WITHIN_SECONDS = 15.0
 SERVER = "/system.slice/hero_proc.service"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
@@ -39,7 +41,7 @@ class Plan:
 
     def __init__(self, path: str):
         with open(path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 40)
+            self._map = mmap.mmap(file.fileno(), PLAN_BYTES)
 
     def _write(self, at: int, *values: int) -> None:
         self._map[at * 8:(at + len(values)) * 8] = struct.pack(f"<{len(values)}Q", *values)
@@ -52,6 +54,10 @@ class Plan:
         """(how many could have failed, how many did)"""
         self._write(0, 0)
         return struct.unpack("<2Q", self._map[24:40])
+
+    def blocks(self) -> int:
+        """Allocated and not freed."""
+        return struct.unpack("<q", self._map[40:48])[0]
 
 
 @dataclass
@@ -99,8 +105,9 @@ class Result:
 
 
 class Injector:
-    def __init__(self, plan: Plan, definitions: list[dict]):
+    def __init__(self, plan: Plan, definitions: list[dict], first: int = 1, last: int = 0):
         self.plan = plan
+        self.first, self.last = first, last
         self.bus = Bus()
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
@@ -184,10 +191,8 @@ class Injector:
     def numbers(self, scenario: Scenario, kind: int, tries: int):
         """Each n; or so many, spread over those that there are."""
         if tries == 0:
-            n = 0
-            while True:
-                n += 1
-                yield n
+            yield from range(self.first, self.last + 1) if self.last else itertools.count(self.first)
+            return
         scenario.prepare()
         self.plan.begin(kind, 2**62, 1)
         scenario.call()
@@ -211,6 +216,7 @@ class Injector:
 
     def make_extra(self) -> None:
         self.bus.call("ApplyDefinitions", "ast", [self.extra], 0)
+        self.bus.call("StartService", "st", "extra", 0)
         self.wait(lambda: self.states().get("extra") == "running")
 
     def remove_extra(self) -> None:
@@ -267,8 +273,7 @@ class Injector:
                      self.check_extra(self.extra)),
             Scenario("apply, changed", lambda: call("ApplyDefinitions", "ast", [self.other], 0), self.make_extra,
                      self.check_extra(self.other)),
-            Scenario("stop", lambda: call("StopService", "st", "extra", 0),
-                     lambda: (self.make_extra(), call("StartService", "st", "extra", 0)), self.check_processes(False)),
+            Scenario("stop", lambda: call("StopService", "st", "extra", 0), self.make_extra, self.check_processes(False)),
             Scenario("start", lambda: call("StartService", "st", "extra", 0),
                      lambda: (self.make_extra(), call("StopService", "st", "extra", 0)), self.check_processes(True)),
             Scenario("restart", lambda: call("RestartService", "st", "extra", 0), self.make_extra,
@@ -287,11 +292,13 @@ def main() -> int:
     parser.add_argument("--plan", required=True)
     parser.add_argument("--definitions", required=True)
     parser.add_argument("--tries", type=int, default=0, help="so many a scenario and way, spread; 0: each n")
+    parser.add_argument("--first", type=int, default=1, help="with --tries 0: each n from this one on")
+    parser.add_argument("--last", type=int, default=0, help="… and up to this one")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--kinds", default="1,2,3,4")
     parser.add_argument("--spans", default="1", help="so many in a row: 1,30")
     options = parser.parse_args()
-    injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()))
+    injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()), options.first, options.last)
     results = []
     for scenario in injector.scenarios():
         if options.only not in scenario.name:
