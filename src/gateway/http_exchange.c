@@ -282,7 +282,13 @@ static void answer(HttpExchange *x, unsigned status, const char *content_type, c
 }
 
 void http_exchange_reply(HttpExchange *x, unsigned status, const char *content_type, char *body, size_t n_body) {
-        answer(x, status, content_type, body, body ? n_body : 0, false);
+        static const char no_memory[] = "{\"status\":503,\"error\":\"out of memory\"}";
+
+        /* An empty 200 would pass for an answer. */
+        if (!body)
+                answer(x, 503, JSON, (char *) no_memory, sizeof no_memory - 1, true);
+        else
+                answer(x, status, content_type, body, n_body, false);
 }
 
 void http_exchange_reply_static(HttpExchange *x, unsigned status, const char *content_type, const char *body,

@@ -35,7 +35,8 @@ const char *http_exchange_body(const HttpExchange *x, size_t *ret_n);
 /* Before the answer; both strings are copied. */
 void http_exchange_add_header(HttpExchange *x, const char *name, const char *value);
 
-/* Answers. `body` is taken, and freed also where it cannot be sent; NULL: an empty one. */
+/* Answers. `body` is taken, and freed also where it cannot be sent; NULL: there was no memory for it, and 503 is said.
+ */
 void http_exchange_reply(HttpExchange *x, unsigned status, const char *content_type, char *body, size_t n_body);
 /* The same with bytes that last as long as the program. */
 void http_exchange_reply_static(HttpExchange *x, unsigned status, const char *content_type, const char *body,

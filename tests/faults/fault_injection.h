@@ -220,7 +220,9 @@ FAULT_HOOK ssize_t __read_chk(int fd, void *bytes, size_t n, size_t size) {
 }
 
 FAULT_HOOK ssize_t write(int fd, const void *bytes, size_t n) {
-        return fault_io(ENOSPC, &n) ? -1 : (ssize_t) syscall(SYS_write, fd, bytes, n);
+        bool fails = fault_gives_pieces(fd, n) ? fault_wakes() : fault_io(ENOSPC, &n);
+
+        return fails ? -1 : (ssize_t) syscall(SYS_write, fd, bytes, n);
 }
 
 FAULT_HOOK ssize_t pread64(int fd, void *bytes, size_t n, off64_t at) {
