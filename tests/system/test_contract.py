@@ -117,6 +117,11 @@ def test_a_brief_status_says_of_all_what_the_whole_one_says(box):
     remove(box, "broken")
 
 
+def timeless(table: str) -> str:
+    """The table without how long ago something was, which may be a second more in the next one, and its place wider."""
+    return re.sub(r" +(now\b|\d[\w ]* ago)? *", " ", table)
+
+
 def test_nothing_but_the_json_is_printed_and_all_forms_hold_the_same(box):
     short = box.hero("--json=short", "list")
     pretty = box.hero("list", "--json=pretty")
@@ -126,7 +131,7 @@ def test_nothing_but_the_json_is_printed_and_all_forms_hold_the_same(box):
         return [(row["name"], row["state"], row["actions"]) for row in json.loads(text)]
 
     assert lasting(short.stdout) == lasting(pretty.stdout)
-    assert box.hero("list", "--json=off").stdout == box.hero("list").stdout
+    assert timeless(box.hero("list", "--json=off").stdout) == timeless(box.hero("list").stdout) != ""
     assert [row["name"] for row in box.hero_json("list", "w*")] == ["web"]
     assert box.hero("--json", "list", "nothing-like-it").stdout == "[]\n"
 
