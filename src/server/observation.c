@@ -144,9 +144,10 @@ static void observe_action(const Service *s, const Action *a, uint64_t now_usec,
 }
 
 /* What counts while systemd is asked about a socket that went bad: just now, as a rule, so that it still counts as
- * alive. Where the server was held up nobody knows since when. */
-static SocketEvidence evidence_in_doubt(const Service *s) {
-        return sockets_are_late(supervisor_sockets(s->supervisor)) ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
+ * alive. Where the server was held up, or has only come up itself, nobody knows since when. */
+static SocketEvidence evidence_in_doubt(const Service *s, bool seen_alive) {
+        return seen_alive && !sockets_are_late(supervisor_sockets(s->supervisor)) ? SOCKET_EVIDENCE_ALIVE
+                                                                                  : SOCKET_EVIDENCE_UNKNOWN;
 }
 
 /* Once systemd has said that its process is down there is nothing to doubt. */
@@ -198,7 +199,7 @@ static SocketEvidence socket_evidence(const ServiceSocket *socket, uint64_t now_
                 (void) is_before(now_usec, socket->link_until_usec, recheck);
         if (counts_as_up(socket->service, socket->definition->action) &&
             is_before(now_usec, socket->doubt_until_usec, recheck))
-                return evidence_in_doubt(socket->service);
+                return evidence_in_doubt(socket->service, socket->seen_alive);
         return evidence_of(state);
 }
 
@@ -219,7 +220,7 @@ static SocketEvidence port_evidence(const Service *s, const ServicePort *port, u
                 return SOCKET_EVIDENCE_ALIVE;
         if (port->state != SOCKET_ALIVE && counts_as_up(s, port->definition->action) &&
             is_before(now_usec, port->doubt_until_usec, recheck))
-                return evidence_in_doubt(s);
+                return evidence_in_doubt(s, port->seen_alive);
         return evidence_of(port->state);
 }
 

@@ -229,9 +229,18 @@ void ports_catch_up(Ports *k) {
         sweep_all(k);
 }
 
+/* As with the sockets (sockets_begin()). */
+static void doubt_what_is_gone(Service *s) {
+        for (size_t i = 0; i < s->definition->n_ports; i++)
+                if (!socket_state_is_good(s->ports[i].state) && s->ports[i].state != SOCKET_UNKNOWN)
+                        death_doubt_raise(&s->actions[s->ports[i].definition->action], &s->ports[i].doubt_until_usec);
+}
+
 void ports_begin(Ports *k) {
         k->has_begun = true;
         ports_catch_up(k);
+        for (size_t i = 0; i < k->n_followed; i++)
+                doubt_what_is_gone(k->followed[i]);
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "server/probe_owner.h"
 #include "server/probe_pace.h"
+#include "server/ports.h"
 #include "server/records.h"
+#include "server/sockets.h"
 #include "server/supervisor.h"
 
 enum {
@@ -252,6 +254,28 @@ static void count(ServiceProbe *p, const ProbeResult *result) {
                                result->began_usec > result->due_usec ? result->began_usec - result->due_usec : 0);
 }
 
+/* Nobody listens where somebody did just now: as with the socket itself, that is not judged before systemd has said
+ * whether its process is on its way down (death_doubt.h). */
+static bool awaits_systemd(const ServiceProbe *p, const ProbeResult *result) {
+        Service *s = p->service;
+        uint64_t until_usec = 0;
+        bool changed = false;
+
+        if (result->outcome != PROBE_FAIL || !result->nobody_there || p->health.verdict == PROBE_VERDICT_FAILING ||
+            p->health.verdict == PROBE_VERDICT_FAILED)
+                return false;
+        if (p->socket >= 0) {
+                changed = sockets_look(supervisor_sockets(s->supervisor), s);
+                until_usec = s->sockets[p->socket].doubt_until_usec;
+        } else if (p->port >= 0) {
+                changed = ports_look(supervisor_ports(s->supervisor), s);
+                until_usec = s->ports[p->port].doubt_until_usec;
+        }
+        if (changed)
+                supervisor_mark(s);
+        return clock_monotonic_usec() < until_usec;
+}
+
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         ServiceProbe *p = userdata;
         ProbeHealth before = p->health;
@@ -265,6 +289,10 @@ void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
         if (!p->active)
                 return;
         count(p, result);
+        if (awaits_systemd(p, result)) {
+                schedule(p, p->definition->fast_interval_usec);
+                return;
+        }
         p->tried_usec = result->began_usec;
         if (result->outcome == PROBE_UNKNOWN)
                 note_not_asked(p, result);

@@ -95,8 +95,7 @@ static bool look_in_both_views(SocketSights *k, ServiceSocket *socket) {
         return view >= 0;
 }
 
-/* NULL: any of the service's. */
-static Action *owner_of(const ServiceSocket *socket) {
+Action *socket_sighting_owner(const ServiceSocket *socket) {
         int action = socket->definition->action;
 
         return action >= 0 ? &socket->service->actions[action] : NULL;
@@ -124,7 +123,7 @@ bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again
                 socket_identity_ask_again(k->identity, socket);
         if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && socket_state_is_good(before.state) &&
             owner_before == OWNER_SERVICE)
-                death_doubt_raise(owner_of(socket), &socket->doubt_until_usec); /* one that was not the service's was no good one to go on with */
+                death_doubt_raise(socket_sighting_owner(socket), &socket->doubt_until_usec); /* one that was not the service's was no good one to go on with */
         if (socket_state_is_good(socket->seen.state))
                 socket->doubt_until_usec = 0;
         is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||

@@ -21,5 +21,7 @@ bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again
 /* The same, but without a look at a file that is watched (inotify tells what becomes of it) and was in sight. */
 bool socket_sighting_follow(SocketSights *k, ServiceSocket *socket, bool is_watched);
 
+/* The action that it is declared for; NULL: any of the service's. */
+Action *socket_sighting_owner(const ServiceSocket *socket);
 /* What is to be said of it, whose it is included. */
 SocketState socket_sighting_state(const ServiceSocket *socket);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/socket_watch.h"
+#include "server/death_doubt.h"
 #include "server/notices.h"
 #include "server/socket_sighting.h"
 #include "server/supervisor.h"
@@ -281,14 +282,26 @@ void sockets_reset(Sockets *k, Service *service, const Action *owner) {
         reset(k, service, owner);
 }
 
+/* What systemd was last heard of may be from before a stop, and a socket that is gone the first sign of it. */
+static void doubt_what_is_gone(Service *s) {
+        for (size_t i = 0; i < s->definition->n_sockets; i++) {
+                ServiceSocket *socket = &s->sockets[i];
+
+                if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK)
+                        death_doubt_raise(socket_sighting_owner(socket), &socket->doubt_until_usec);
+        }
+}
+
 void sockets_begin(Sockets *k) {
         size_t n;
         Service *const *services = supervisor_services(k->supervisor, &n);
 
         k->has_begun = true;
         refresh(k);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 reset(k, services[i], NULL);
+                doubt_what_is_gone(services[i]);
+        }
         set_next_sweep(k, SWEEP_INTERVAL_USEC);
 }
 

@@ -117,6 +117,11 @@ class Box:
     def is_alive(self) -> bool:
         return self.run(["true"], check=False).returncode == 0
 
+    def init_pid(self) -> int:
+        """Of its systemd, as it is out here."""
+        listed = subprocess.run([SANDBOX, "list"], capture_output=True, text=True, check=True).stdout
+        return next(int(words[1]) for words in map(str.split, listed.splitlines()) if words[0] == self.name)
+
     def power_off(self) -> None:
         """Shuts the machine down in good order. The agents go first: systemd would wait for them in vain."""
         for agent in self._agents.values():

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 from box import SERVER_UNIT
 from herodemo import probe, reasons, service, set_faults, socket_path, status
@@ -230,3 +232,28 @@ def test_a_restart_that_is_over_before_anybody_looks_is_told_all_the_same(box):
     told = box.agent.call(restart_unseen, "quick", box.main_pid(SERVER_UNIT), ["systemctl", "restart", "hero-quick.service"])
     assert told[0][:2] in (["running", "stopping"], ["running", "restarting"]) and told[-1][1] == "running", told
     box.hero("remove", "quick")
+
+
+def changes_after_death(name: str, pid: int, seconds: float) -> list[list[str]]:
+    """For the agent: what is told in the seconds after that process was killed."""
+    with StateChanges(name) as changes:  # noqa: F821
+        os.kill(pid, signal.SIGKILL)  # noqa: F821
+        return [[change["old"], change["new"], change["reason"]] for change in changes.until("", seconds)]
+
+
+def test_a_probe_that_finds_nobody_waits_for_systemds_word_as_its_socket_does(box):
+    """systemd tells of the death half a second late, and tries again: the service was never failed."""
+    box.apply(service(box, "mourned", probe=probe(interval_ms=100, failures=1), restart={"delay_ms": 0}))
+    box.wait_state("mourned", "running", 10)
+    pid, systemd = box.main_pid("hero-mourned.service"), box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)
+    try:
+        told = box.agent.call(changes_after_death, "mourned", pid, 0.5)
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    assert told == [], told
+    box.wait_for(lambda: box.main_pid("hero-mourned.service") not in (0, pid), 5, "systemd starts it again")
+    box.wait_state("mourned", "running", 5)
+    history = [row["to"] for row in box.hero_json("history", "mourned")]
+    assert "failed" not in history and "restarting" in history, history
+    box.hero("remove", "mourned")
