@@ -50,7 +50,7 @@ class InvocationChange:
     unit: str
     before: str
     after: str
-    last_seen: float  # when the one before was last seen up
+    last_seen: float  # when the one before was last seen up; where it never was, when it was first seen
     first_gone: float  # when it was first seen not to be
     seen: float  # when the next one was first seen
 
@@ -85,7 +85,7 @@ class UnitTruth:
         if before and self.now.invocation != before:
             change = InvocationChange("", self.shape.unit, before, self.now.invocation, self._last_up,
                                       self._first_down if self._first_down > self._last_up else end, end)
-        if alive:
+        if alive or change:  # one that ends before it is seen up did not end with the one before it
             self._last_up = end
         elif self._first_down <= self._last_up:
             self._first_down = end

@@ -14,12 +14,13 @@ from box import REPOSITORY, Box
 
 ORACLE = REPOSITORY / "tests" / "oracle" / "oracle.py"
 STATE = "/run/chaos"
+STORE = "/var/lib/hero_proc"
 SLACK = 1.0
 DROP_IN = "/run/systemd/system/hero_proc.service.d/lie.conf"
 WATCHED_SECONDS = 6.0  # longer than each bound below and the slack
 
 
-def definition(box: Box, name: str) -> dict[str, Any]:
+def definition(box: Box, name: str, **fields: Any) -> dict[str, Any]:
     """In the form that house_plan.shape_of() reads."""
     faults = f"{STATE}/{name}.faults"
     return {"name": name, "on_unhealthy": "report", "ready": "notify", "sockets": ["rpc.sock"], "start_timeout_ms": 5000,
@@ -27,10 +28,11 @@ def definition(box: Box, name: str) -> dict[str, Any]:
             "exec": [box.fixture("herodemo_server"), "--name", name, "--socket", f"/run/hero/{name}/rpc.sock", "--faults",
                      faults, "--fresh-faults", "--ready", "notify"],
             "probes": [{"name": "files", "socket": "rpc.sock", "path": "/api/files", "interval_ms": 300, "timeout_ms": 400,
-                        "failures": 2, "fast_interval_ms": 100}]}
+                        "failures": 2, "fast_interval_ms": 100}], **fields}
 
 
 def prepare(box: Box) -> None:
+    box.run(["sh", "-c", f"mkdir -p -m 700 {STORE} && mount -t tmpfs -o size=4M,mode=700 small {STORE}"])
     box.run(["mkdir", "-p", STATE])
     box.start_server()
     box.apply(definition(box, "one"), definition(box, "two"))
@@ -39,16 +41,17 @@ def prepare(box: Box) -> None:
 
 
 class Watch:
-    """The oracle at work, for `with`; afterwards `findings` holds what it found."""
+    """The oracle at work on `definitions`, for `with`; afterwards `findings` holds what it found."""
 
-    def __init__(self, box: Box):
+    def __init__(self, box: Box, *definitions: dict[str, Any]):
         self._box = box
         self._number = 0
         self.findings: dict[str, int] = {}
         self.shown: list[str] = []
+        self.restarts: dict[str, int] = {}
         self.rows = 0
-        definitions = [definition(box, name) for name in ("one", "two")]
-        box.write_file(f"{STATE}/definitions.json", json.dumps(definitions))
+        watched = list(definitions) or [definition(box, name) for name in ("one", "two")]
+        box.write_file(f"{STATE}/definitions.json", json.dumps(watched))
         self._process = box.spawn(["/usr/bin/python3", ORACLE, f"{STATE}/definitions.json", "--slack", str(SLACK)],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -70,6 +73,7 @@ class Watch:
         said, _ = self._process.communicate(timeout=60)
         report = json.loads(said)
         self.findings, self.shown, self.rows = report["findings"], report["shown"], report["rows"]
+        self.restarts = report["restarts"]
 
 
 def set_lie(box: Box, lie: str) -> None:
@@ -172,3 +176,28 @@ def _forget_the_stop() -> None:
     assert store.execute("UPDATE service SET wanted_up = 1 WHERE name = 'two'").rowcount == 1
     store.commit()
     store.close()
+
+
+def test_tries_that_find_the_socket_taken_are_no_unexpected_restarts(box):
+    """It is healed, and somebody takes its path before it is up again. Of the tries that systemd makes then, the oracle sees
+    some come and none of them up."""
+    heals = definition(box, "heals", on_unhealthy="restart", start_timeout_ms=1000, stop_timeout_ms=3000)
+    unit, path = "hero-heals.service", "/run/hero/heals/rpc.sock"
+    box.apply(heals)
+    box.wait_state("heals", "running", 10)
+    box.write_file(f"{STATE}/heals.faults", "fork-children 1\n")
+    box.wait_for(lambda: len(box.cgroup_pids(unit)) == 2, 10, "it has a child, for which its stop takes long")
+    with Watch(box, heals) as watch:
+        time.sleep(2)
+        box.run(["rm", path])
+        box.wait_for(lambda: box.unit_property(unit, "ActiveState") == "deactivating", 10, "it is being healed")
+        time.sleep(1)  # what is so now is far from what ended it
+        box.run(["systemd-run", "-q", "--unit=stranger", box.fixture("herodemo_server"), "--name", "stranger",
+                 "--socket", path])
+        box.wait_for(lambda: int(box.unit_property(unit, "NRestarts")) > 20, 30, "it is tried again and again")
+        box.systemctl("stop", "stranger.service")
+        box.wait_state("heals", "running", 10)
+    box.hero("remove", "heals")
+    assert watch.findings == {}, "\n".join([str(watch.findings), *watch.shown])
+    assert watch.restarts.get("healed") == 1 and watch.restarts.get("it found its socket taken, and ended", 0) > 0, \
+        watch.restarts
