@@ -197,8 +197,18 @@ class Judge:
         a = row.asked - longest - self.surroundings.slack
         if self.surroundings.disturbance(a, row.answered) == "truth unseen":
             return Verdict("unseen")
+        if row.reason == "action-failed" and self._is_owed_a_run(row):
+            return Verdict("true", "it was taken down by somebody who may be forgotten, and has not run since")
         return Verdict("lie", f"failed ({row.reason} {row.subject}), and nothing that it names was bad in the last "
                               f"{longest + self.surroundings.slack:.2f} s")
+
+    def _is_owed_a_run(self, row: Row) -> bool:
+        """Of a oneshot "inactive" is good, whether it has done its work or never did. A stop of the slice takes its unit away;
+        to a server that knows of no stop, the one that was made instead is wanted up and was not started."""
+        stop = self.registers.forgotten_stop(row.asked)
+        return stop is not None and any(
+            unit.shape.oneshot and not any(run.end > stop.end + SAMPLE_SECONDS for run in unit.invocations.runs)
+            for unit in self.truth.units.values())
 
     def _went_with_its_unit(self, part: Part, a: float, b: float) -> bool:
         """Where a unit is restarted, its socket may be gone and there again between two samples; and who sees the file go

@@ -156,6 +156,7 @@ class Oracle:
             for operation in registers.operations:
                 if operation.end >= since and operation.definition is None:
                     operation.acknowledged = False
+                    operation.forgettable = True
 
     def _event_fault(self, kind: str, service: str, at: float, ends: list[str] | None = None, note: str = "") -> None:
         self.n_faults[kind] += 1

@@ -31,6 +31,7 @@ class Operation:
     is_restart: bool = False  # it may end an invocation that is well
     end: float = NEVER
     acknowledged: bool = False
+    forgettable: bool = False  # no server wrote it down: the one that knew of it died before it could
     answer: str = ""
 
     def refuse(self) -> None:
@@ -118,6 +119,16 @@ class Registers:
             if operation.wanted == "up" and operation.acknowledged and operation.end < t:
                 return False
         return False
+
+    def forgotten_stop(self, t: float) -> Operation | None:
+        """What took the service down past hero_proc before t, and may be unknown to the server of t; None where a wish that
+        was acknowledged since stands, or where that stop did."""
+        for operation in reversed([o for o in self.operations if o.start <= t and o.wanted]):
+            if operation.acknowledged:
+                return None
+            if operation.forgettable and operation.settles > 0 and operation.wanted == "down":
+                return operation
+        return None
 
     def is_being_started(self, a: float, b: float) -> bool:
         """It may come up and go down again between two samples, where somebody starts it and somebody stops it."""

@@ -201,3 +201,38 @@ def test_tries_that_find_the_socket_taken_are_no_unexpected_restarts(box):
     assert watch.findings == {}, "\n".join([str(watch.findings), *watch.shown])
     assert watch.restarts.get("healed") == 1 and watch.restarts.get("it found its socket taken, and ended", 0) > 0, \
         watch.restarts
+
+
+def remount(box: Box, how: str) -> None:
+    """Between two servers: one that has the file open for writing keeps it so."""
+    box.stop_server()
+    box.run(["mount", "-o", f"remount,{how}", STORE])
+    box.start_server()
+
+
+def test_a_stop_by_systemctl_may_be_forgotten_only_with_a_server_that_could_not_write_it(box):
+    """The slice of a oneshot that is done is stopped; its units are made anew, and nobody can know that they need not run."""
+    once = {"name": "once", "kind": "oneshot", "exec": ["/bin/true"]}
+    made = time.monotonic()
+    box.apply(once)
+    box.wait_state("once", "stopped", 10)
+    remount(box, "ro")
+    with Watch(box, once) as watch:
+        watch.acknowledged("once", "create", made, wanted="up")
+        time.sleep(3)  # until nothing else may have to do with the stop
+        began = time.monotonic()
+        box.systemctl("stop", "hero-once.slice")
+        watch.acknowledged("once", "systemctl stop", began, wanted="down", settles=2.0)
+        box.wait_for(lambda: box.unit_property("hero-once.service", "LoadState") == "loaded", 10, "its unit is there again")
+        assert box.agent.call("hero_services")["once"]["wanted"] == "down"
+        watch.tell("weaken", since=began)
+        box.kill_server()
+        remount(box, "rw")
+        box.wait_state("once", "failed", 10)
+        time.sleep(WATCHED_SECONDS)
+    assert watch.findings == {}, "\n".join([str(watch.findings), *watch.shown])
+    with Watch(box, once) as watch:
+        watch.acknowledged("once", "systemctl stop", wanted="down", settles=2.0)
+        time.sleep(WATCHED_SECONDS)
+    assert watch.findings.get("lie", 0) > 10, "no server died of which that is known"
+    box.hero("remove", "once")
