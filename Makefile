@@ -231,6 +231,11 @@ bench: all $(BENCH)  ## figures beside peers and floor: docs/benchmarks.md (PART
 	tools/install_dependencies --bench
 	/usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)) $(PART)
 
+.PHONY: bench-heap
+bench-heap: all tests  ## what a service costs the server in memory, by the function that asks for it (valgrind; as root)
+	tools/install_dependencies --bench
+	/usr/bin/python3 tests/bench/heap_sites.py
+
 .PHONY: lint
 lint:  ## layers, formatting, scripts
 	tools/check lint
