@@ -181,7 +181,8 @@ def _forget_the_stop() -> None:
 def test_tries_that_find_the_socket_taken_are_no_unexpected_restarts(box):
     """It is healed, and somebody takes its path before it is up again. Of the tries that systemd makes then, the oracle sees
     some come and none of them up."""
-    heals = definition(box, "heals", on_unhealthy="restart", start_timeout_ms=1000, stop_timeout_ms=3000)
+    steady = {"delay_ms": 100, "max_delay_ms": 100, "max_attempts": 100}  # a systemd that lets it grow tries too seldom
+    heals = definition(box, "heals", on_unhealthy="restart", start_timeout_ms=1000, stop_timeout_ms=3000, restart=steady)
     unit, path = "hero-heals.service", "/run/hero/heals/rpc.sock"
     box.apply(heals)
     box.wait_state("heals", "running", 10)
