@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/ports.h"
 #include "server/probe_owner.h"
 #include "server/probe_pace.h"
-#include "server/ports.h"
 #include "server/records.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
