@@ -245,7 +245,6 @@ static void add_systemd_table(PropertyList *l, const ServiceDefinition *d, const
 }
 
 static void add_identity(PropertyList *l, const ServiceDefinition *d, const ActionDefinition *a, const char *slice) {
-        const char *const after[] = { "hero_proc.service", NULL };
         bool is_main = d->n_actions == 1 && strcmp(a->name, "main") == 0;
         char text[512];
 
@@ -253,7 +252,6 @@ static void add_identity(PropertyList *l, const ServiceDefinition *d, const Acti
                         is_main ? "" : a->name);
         property_add_string(l, "Description", text);
         property_add_string(l, "Slice", slice);
-        property_add(l, "After", "as", string_array(after));
         property_add_bool(l, "IgnoreOnIsolate", true);
         property_add_string(l, "KillMode", "control-group");
         if (!a->systemd || !json_object_object_get_ex(a->systemd, "SyslogIdentifier", NULL)) {

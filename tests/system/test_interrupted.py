@@ -74,6 +74,21 @@ def test_a_start_during_a_stop_wins(box):
     stop_all(box)
 
 
+def test_a_server_that_crashes_during_a_slow_stop_is_back_at_once(box):
+    """systemd puts a start behind the stop of whatever is ordered with it: no action may be ordered with the server."""
+    box.apply(slow_to_stop("leaving", 6))
+    box.wait_state("leaving", "running", WITHIN_SECONDS)
+    box.hero("-q", "stop", "--no-block", "leaving")
+    box.wait_for(lambda: box.unit_property("hero-leaving", "ActiveState") == "deactivating", 5, "the stop is under way")
+    killed = box.main_pid("hero_proc.service")
+    box.run(["kill", "-KILL", str(killed)])
+    box.wait_for(lambda: box.main_pid("hero_proc.service") not in (0, killed), 2, "another server is there")
+    assert box.unit_property("hero-leaving", "ActiveState") == "deactivating", "and the stop goes on"
+    assert wanted(box, "leaving") == "down"
+    box.wait_state("leaving", "stopped", WITHIN_SECONDS)
+    stop_all(box)
+
+
 def test_what_systemd_refuses_to_make_ends_as_failed_and_nobody_has_stopped_it(box):
     blocker = "/run/systemd/system/hero-blocked.service"
     box.write_file(blocker, "[Service]\nExecStart=/bin/true\n")

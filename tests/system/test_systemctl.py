@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
+from pathlib import Path
 from typing import Any, Callable
 
 from box import SERVER_UNIT, Box
@@ -293,6 +294,19 @@ def test_the_shutdown_of_the_machine_is_nobodys_wish(box):
             second.start_server()
             for name in ("served", "plain"):
                 second.wait_state(name, "running", WITHIN_SECONDS)
+
+
+def test_the_server_outlives_its_services_at_shutdown(box):
+    """As long as anything runs, somebody looks after it. The service itself looks, while it stops."""
+    program = ("exec 4>/var/lib/hero_proc/seen; trap 'sleep 1; cat /sys/fs/cgroup/system.slice/hero_proc.service/cgroup.procs >&4; exit 0' TERM; "
+               "while :; do sleep 0.1; done")
+    with tempfile.TemporaryDirectory() as disk, box.another([f"{disk}:/var/lib/hero_proc"]) as other:
+        other.start_server()
+        other.apply({"name": "last", "exec": ["/bin/sh", "-c", program]})
+        other.wait_state("last", "running", WITHIN_SECONDS)
+        server = other.main_pid(SERVER_UNIT)
+        other.power_off()
+        assert Path(disk, "seen").read_text().split() == [str(server)]
 
 
 def test_leaving_the_default_target_does_not_stop_services(box):

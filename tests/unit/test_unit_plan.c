@@ -60,7 +60,7 @@ TEST(a_plain_command_is_systemds_own_business) {
         ASSERT_STREQ(text_of(property(plan, "ExecStart")), "[[\"/bin/sleep\",[\"/bin/sleep\",\"1000\"],false]]");
         ASSERT_STREQ(text_of(property(plan, "Type")), "\"exec\"");
         ASSERT_STREQ(text_of(property(plan, "Slice")), "\"hero-a.slice\"");
-        ASSERT_STREQ(text_of(property(plan, "After")), "[\"hero_proc.service\"]");
+        ASSERT_STREQ(text_of(property(plan, "After")), "(none)");
         ASSERT_STREQ(text_of(property(plan, "IgnoreOnIsolate")), "true");
         ASSERT_STREQ(text_of(property(plan, "NotifyAccess")), "(none)");
         json_object_put(plan);
