@@ -133,8 +133,10 @@ class Judge:
                 since = row.asked - max(span[0], self._started(part.action, row.answered))
             if part.kind == "probe":  # two requests that failed say nothing of the time between them
                 since = min(since, row.asked - self.surroundings.cleared_before(self.shape.name, row.asked))
-            if row.state == "degraded":  # "fewer times than its limit": a new server counts anew
+            if row.state == "degraded":  # "fewer times than its limit": a new server counts anew, and a new definition
                 since = min(since, row.asked - self.surroundings.server_since)
+                if part.kind == "probe":
+                    since = min(since, row.asked - self.registers.defined_anew(row.asked))
             bound = getattr(part, within) + self.surroundings.slack
             if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
                 bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer: until the last is too old
@@ -243,7 +245,8 @@ class Judge:
             span = unit.up.since(row.answered, True)
             if unit.shape.oneshot or span is None:
                 continue
-            since = row.asked - span[0]
+            # One that ends well and is started anew may be up in two samples, and was down between them.
+            since = row.asked - max(span[0], self._started(unit.shape.name, row.answered))
             if since >= self.surroundings.slack:
                 return Verdict("lie", f"stopped, and {unit.shape.unit} has been up for {since:.2f} s")
             if since > 0:

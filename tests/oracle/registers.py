@@ -120,6 +120,12 @@ class Registers:
                 return False
         return False
 
+    def defined_anew(self, t: float) -> float:
+        """When, at the latest before t, a definition may have taken effect that is not the one before it; 0.0: never."""
+        writes = [o for o in self.operations if o.definition is not None and o.start <= t]
+        return max((min(o.end, t) for before, o in zip([None, *writes], writes)
+                    if before is None or before.definition != o.definition), default=0.0)
+
     def forgotten_stop(self, t: float) -> Operation | None:
         """What took the service down past hero_proc before t, and may be unknown to the server of t; None where a wish that
         was acknowledged since stands, or where that stop did."""

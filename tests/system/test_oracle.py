@@ -6,11 +6,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from box import REPOSITORY, Box
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
+# pylint: disable=wrong-import-position
+from house_plan import ActionShape, shape_of  # noqa: E402
+from judge import Judge, Row, Surroundings  # noqa: E402
+from registers import Registers  # noqa: E402
+from truth import ServiceTruth, UnitTruth  # noqa: E402
 
 ORACLE = REPOSITORY / "tests" / "oracle" / "oracle.py"
 STATE = "/run/chaos"
@@ -100,6 +108,38 @@ def test_of_a_truthful_server_nothing_is_found(box):
     assert watch.rows > 100
 
 
+def test_what_is_defined_anew_is_counted_anew(box):
+    """With other words a probe has its whole limit of failures before it; with none, the same rows are lies."""
+    def patient(path: str) -> dict[str, Any]:
+        found = definition(box, "patient")
+        found["probes"][0].update(path=path, failures=20)
+        return found
+
+    made = time.monotonic()
+    box.apply(patient("/api/files"))
+    box.wait_state("patient", "running", 10)
+    found: list[dict[str, int]] = []
+    for is_told in (True, False):
+        with Watch(box, patient("/api/files")) as watch:
+            watch.acknowledged("patient", "create", made, definition=json.dumps(patient("/api/files")))
+            box.write_file(f"{STATE}/patient.faults", "/api/files close\n/api/other close\n")
+            box.wait_state("patient", "degraded", 10)
+            time.sleep(1.5)  # of the two seconds that twenty failures take
+            for path in ("/api/other", "/api/files", "/api/other"):
+                began = time.monotonic()
+                box.apply(patient(path))
+                if is_told:
+                    watch.acknowledged("patient", "apply", began, definition=json.dumps(patient(path)))
+                time.sleep(1.5)
+                assert box.states()["patient"] == "degraded"
+        found.append(watch.findings)
+        box.run(["rm", f"{STATE}/patient.faults"])
+        box.apply(patient("/api/files"))
+        box.wait_state("patient", "running", 10)
+    assert found[0] == {} and found[1].get("lie", 0) > 10, f"{found}\n" + "\n".join(watch.shown)
+    box.hero("remove", "patient")
+
+
 def test_a_running_that_is_not_true_is_counted(box):
     set_lie(box, "running")
     with Watch(box) as watch:
@@ -117,6 +157,23 @@ def test_a_failed_that_was_never_true_is_counted(box):
     with Watch(box) as watch:
         time.sleep(WATCHED_SECONDS)
     assert watch.findings.get("lie", 0) > 10, watch.findings
+
+
+def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
+    """It ended well, and was started anew before the oracle looked again; a "stopped" without a new invocation is one."""
+    def judged(invocations: list[str]) -> str:
+        unit = UnitTruth(ActionShape("main", "hero-quick.service", "hero.slice/hero-quick.service"))
+        for i, invocation in enumerate(invocations):
+            at = i * 0.05
+            unit.up.add(at, at + 0.01, True, "active/running")
+            unit.invocations.add(at, at + 0.01, True, invocation)
+        truth = ServiceTruth(None, shape_of({"name": "quick", "exec": ["/bin/true"]}))
+        truth.units = {"main": unit}
+        row = Row(3.0, 3.01, "StateChanged", "quick", "stopped", "exited")
+        return Judge(truth, Registers(), Surroundings(), {}).judge(row).kind
+
+    assert judged(["a"] * 60 + ["b"] * 40) in ("true", "late")
+    assert judged(["a"] * 20 + ["b"] * 80) == judged(["a"] * 100) == "lie"
 
 
 def test_to_say_nothing_for_ever_is_counted(box):
