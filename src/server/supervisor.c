@@ -338,6 +338,8 @@ static int load_service(Supervisor *s, const StoredService *stored) {
         if (r < 0)
                 return r;
         service->intention = stored->intention;
+        if (stored->intention == INTENTION_REMOVE) /* of the removal that is all the store has been told */
+                service_set_wanted(service, false);
         service->asked_usec = stored->asked_usec;
         remember_state(s, service);
         healing_load(service);

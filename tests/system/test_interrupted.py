@@ -4,6 +4,8 @@ and nobody's stop is made up."""
 
 from __future__ import annotations
 
+import subprocess
+
 from box import Box
 from house import sleeper, stop_all, units
 
@@ -87,6 +89,19 @@ def test_a_server_that_crashes_during_a_slow_stop_is_back_at_once(box):
     assert wanted(box, "leaving") == "down"
     box.wait_state("leaving", "stopped", WITHIN_SECONDS)
     stop_all(box)
+
+
+def test_a_removal_that_the_next_server_ends_is_wanted_down(box):
+    box.apply(slow_to_stop("going", 4))
+    box.wait_state("going", "running", WITHIN_SECONDS)
+    with box.spawn(["hero_proc", "remove", "going"], stderr=subprocess.DEVNULL) as removal:
+        box.wait_for(lambda: box.unit_property("hero-going", "ActiveState") == "deactivating", 5, "the removal is under way")
+        box.kill_server()
+        assert wanted(box, "going") == "down"
+        assert box.unit_property("hero-going", "ActiveState") == "deactivating"
+        box.wait_for(lambda: not units(box, "hero-going*"), WITHIN_SECONDS, "it is gone")
+        removal.wait(WITHIN_SECONDS)
+    box.wait_for(lambda: "going" not in box.states(), WITHIN_SECONDS, "and forgotten")
 
 
 def test_what_systemd_refuses_to_make_ends_as_failed_and_nobody_has_stopped_it(box):
