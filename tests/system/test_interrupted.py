@@ -163,3 +163,21 @@ def test_a_service_that_failed_and_whose_slice_was_stopped_can_be_started(box):
     box.wait_state("pinned", "running", 5)
     assert len(box.cgroup_pids("hero-pinned.service")) == 1
     stop_all(box)
+
+
+def test_the_house_can_be_stopped_by_its_slice(box):
+    """What systemctl stops is an operator's stop, also where it stops all; what comes next is as after any stop."""
+    box.apply(slow_to_stop("east", 1), sleeper("west"), {"name": "both", "actions": {
+        "one": {"exec": ["/bin/sleep", "infinity"]}, "two": {"exec": ["/bin/sleep", "infinity"]}}})
+    for name in ("east", "west", "both"):
+        box.wait_state(name, "running", WITHIN_SECONDS)
+    box.systemctl("stop", "hero.slice")
+    for name in ("east", "west", "both"):
+        box.wait_state(name, "stopped", WITHIN_SECONDS)
+        assert wanted(box, name) == "down"
+    assert not any(unit["pids"] for unit in units(box, "hero-*.service").values())
+    box.kill_server()
+    box.hero("start", "both")
+    assert box.states()["both"] == "running"
+    assert box.states()["east"] == box.states()["west"] == "stopped"
+    stop_all(box)
