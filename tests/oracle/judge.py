@@ -140,11 +140,15 @@ class Judge:
             bound = getattr(part, within) + self.surroundings.slack
             if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
                 bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer: until the last is too old
-            if since >= bound and not (part.kind == "unit" and self.registers.is_being_started(
-                    row.asked - SAMPLE_SECONDS, row.answered)):
+            if since >= bound and not self._may_have_been_up(part, row):
                 return Verdict("lie", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
             late = Verdict("late", f"{part.kind} {part.name}: {span[2]}, since {since:.2f} s; bound {bound:.2f} s")
         return late
+
+    def _may_have_been_up(self, part: Part, row: Row) -> bool:
+        """Between two samples in which its unit was down, with what the unit brings along."""
+        return self.registers.is_being_started(row.asked - SAMPLE_SECONDS, row.answered) and (
+            part.kind == "unit" or part.action != "" and self.truth.units[part.action].up.since(row.answered, False) is not None)
 
     def _started(self, action: str, t: float) -> float:
         """When the invocation of t, or one that was seen just after it, was first seen."""
