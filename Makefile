@@ -15,7 +15,7 @@ mandir = $(datadir)/man
 
 PKG_CONFIG ?= pkg-config
 SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c sqlite3 2>/dev/null)
-CLI_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c smartcols 2>/dev/null)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c 2>/dev/null)
 GATEWAY_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd json-c 2>/dev/null) -pthread
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libsystemd json-c sqlite3 2>/dev/null)
 

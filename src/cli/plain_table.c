@@ -2,19 +2,36 @@
 #include "cli/plain_table.h"
 
 #include <errno.h>
-#include <libsmartcols/libsmartcols.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "cli/safe_text.h"
+#include "cli/terminal_line.h"
+
+#define SEPARATOR "  "
+
+typedef struct Row {
+        const char *color;
+        char *texts[PLAIN_TABLE_COLUMNS_MAX]; /* harmless */
+} Row;
 
 struct PlainTable {
         FILE *out;
-        struct libscols_table *columns;
-        size_t n_columns;
+        const TerminalStyle *style;
+        bool headings;
+        size_t n_columns, widths[PLAIN_TABLE_COLUMNS_MAX];
+        Row *rows; /* the first holds the titles */
+        size_t n_rows;
 };
 
 PlainTable *plain_table_free(PlainTable *table) {
         if (!table)
                 return NULL;
-        scols_unref_table(table->columns);
+        for (size_t i = 0; i < table->n_rows; i++)
+                for (size_t k = 0; k < table->n_columns; k++)
+                        free(table->rows[i].texts[k]);
+        free(table->rows);
         free(table);
         return NULL;
 }
@@ -26,55 +43,78 @@ PlainTable *plain_table_new(FILE *out, const TerminalStyle *style, bool headings
         if (!table)
                 return NULL;
         table->out = out;
+        table->style = style;
+        table->headings = headings;
         table->n_columns = n_titles;
-        table->columns = scols_new_table();
-        if (!table->columns)
-                return NULL;
-        for (size_t i = 0; i < n_titles; i++)
-                if (!scols_table_new_column(table->columns, titles[i], 0, i == n_titles - 1 ? SCOLS_FL_TRUNC : 0))
-                        return NULL;
-        scols_table_enable_colors(table->columns, style->color);
-        scols_table_enable_noheadings(table->columns, !headings);
-        scols_table_set_column_separator(table->columns, "  ");
-        scols_table_set_termforce(table->columns, style->width > 0 ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
-        if (style->width > 0)
-                scols_table_set_termwidth(table->columns, style->width);
-        return TAKE_PTR(table);
+        return plain_table_add(table, "", titles) == 0 ? TAKE_PTR(table) : NULL;
 }
 
 int plain_table_add(PlainTable *table, const char *color, const char *const *texts) {
-        struct libscols_line *line = scols_table_new_line(table->columns, NULL);
+        Row *rows = reallocarray(table->rows, table->n_rows + 1, sizeof *rows), *row;
+        bool counts = table->n_rows > 0 || table->headings;
 
-        if (!line)
+        if (!rows)
                 return -ENOMEM;
-        for (size_t i = 0; i < table->n_columns; i++)
-                if (scols_line_set_data(line, i, texts[i]) != 0)
+        table->rows = rows;
+        row = &rows[table->n_rows++];
+        *row = (Row){ .color = color };
+        for (size_t k = 0; k < table->n_columns; k++) {
+                size_t width;
+
+                row->texts[k] = safe_text_dup(texts[k], table->style->utf8, false);
+                if (!row->texts[k])
                         return -ENOMEM;
-        if (*color && scols_cell_set_color(scols_line_get_cell(line, 0), color) != 0)
-                return -ENOMEM;
+                width = terminal_line_columns_of_safe(row->texts[k], table->style);
+                if (counts && width > table->widths[k])
+                        table->widths[k] = width;
+        }
         return 0;
 }
 
-/* libsmartcols fills up the last column with blanks too, how many depends on its version. */
-static void print_without_trailing_blanks(FILE *out, const char *text) {
-        while (*text) {
-                size_t line = strcspn(text, "\n"), n = line;
+/* The cells from `first` on, without blanks at the end. */
+static int print_cells(const PlainTable *table, const Row *row, size_t first, size_t n, size_t width) {
+        _cleanup_free_ char *text = NULL;
+        TerminalLine line;
 
-                while (n > 0 && text[n - 1] == ' ')
-                        n--;
-                (void) fwrite(text, 1, n, out);
-                fputc('\n', out);
-                text += line + (text[line] == '\n');
+        terminal_line_begin(&line, table->style, width);
+        for (size_t k = first; k < first + n; k++) {
+                if (k > 0)
+                        terminal_line_add(&line, SEPARATOR);
+                if (k == table->n_columns - 1)
+                        terminal_line_add(&line, row->texts[k]);
+                else
+                        terminal_line_add_cell(&line, row->texts[k], table->widths[k], false);
         }
+        text = terminal_line_end(&line);
+        if (!text)
+                return -ENOMEM;
+        for (size_t end = strlen(text); first > 0 && end > 0 && text[end - 1] == ' ';)
+                text[--end] = '\0';
+        fputs(text, table->out);
+        return 0;
+}
+
+/* The first cell by itself: its colour ends with it. */
+static int print_row(const PlainTable *table, const Row *row) {
+        size_t width = table->style->width > 0 ? table->style->width : SIZE_MAX, first = table->widths[0];
+        int r;
+
+        fputs(row->color, table->out);
+        r = print_cells(table, row, 0, 1, width);
+        if (*row->color)
+                fputs(terminal_style_plain(table->style), table->out);
+        if (r == 0)
+                r = print_cells(table, row, 1, table->n_columns - 1, width > first ? width - first : 0);
+        fputc('\n', table->out);
+        return r;
 }
 
 int plain_table_print(PlainTable *table) {
-        _cleanup_free_ char *text = NULL;
+        int r = 0;
 
-        if (scols_table_get_nlines(table->columns) == 0)
+        if (table->n_rows == 1)
                 return 0;
-        if (scols_print_table_to_string(table->columns, &text) != 0)
-                return -ENOMEM;
-        print_without_trailing_blanks(table->out, text);
-        return 0;
+        for (size_t i = table->headings ? 0 : 1; r == 0 && i < table->n_rows; i++)
+                r = print_row(table, &table->rows[i]);
+        return r;
 }

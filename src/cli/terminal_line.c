@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/text_stream.h"
 #include "cli/safe_text.h"
+#include "core/utf8.h"
 
 void terminal_line_begin(TerminalLine *l, const TerminalStyle *style, size_t width) {
         *l = (TerminalLine){ .style = style, .width = width };
@@ -30,8 +31,7 @@ char *terminal_line_end(TerminalLine *l) {
 /* The character at `text`: its bytes, and as *ret_columns its width. 0: the end. What is no character, or none that the
  * locale can show, has one column and is shown as '?'. */
 static size_t next_character(const char *text, bool utf8, size_t *ret_columns, bool *ret_shown) {
-        mbstate_t state = { 0 };
-        wchar_t wide;
+        uint32_t c = 0;
         size_t n;
         int columns;
 
@@ -39,12 +39,13 @@ static size_t next_character(const char *text, bool utf8, size_t *ret_columns, b
         *ret_shown = true;
         if (!utf8 || (unsigned char) *text < 0x80)
                 return *text != '\0';
-        n = mbrtowc(&wide, text, strlen(text), &state);
-        columns = n == (size_t) -1 || n == (size_t) -2 ? -1 : wcwidth(wide);
+        n = utf8_decode(text, strlen(text),
+                        &c); /* mbrtowc() takes memory, and the letters for none where it has none */
+        columns = n > 0 ? wcwidth((wchar_t) c) : -1;
         if (columns >= 0)
                 *ret_columns = (size_t) columns;
         *ret_shown = columns >= 0;
-        return n == (size_t) -1 || n == (size_t) -2 ? 1 : n;
+        return n > 0 ? n : 1;
 }
 
 static size_t count_columns(const char *text, bool utf8) {
@@ -62,6 +63,10 @@ size_t terminal_line_columns(const char *text, const TerminalStyle *style) {
         _cleanup_free_ char *safe = safe_text_dup(text, style->utf8, false);
 
         return safe ? count_columns(safe, style->utf8) : 0;
+}
+
+size_t terminal_line_columns_of_safe(const char *text, const TerminalStyle *style) {
+        return count_columns(text, style->utf8);
 }
 
 size_t terminal_line_break(const char *text, size_t columns, const TerminalStyle *style) {

@@ -36,3 +36,5 @@ size_t terminal_line_break(const char *text, size_t columns, const TerminalStyle
 
 /* How many columns `text` takes once it is harmless; 0 when out of memory. */
 size_t terminal_line_columns(const char *text, const TerminalStyle *style);
+/* The same of a text that is harmless already, for which no memory is needed. */
+size_t terminal_line_columns_of_safe(const char *text, const TerminalStyle *style);

@@ -88,7 +88,7 @@ static struct json_object *make_fleet(void) {
                 (void) fleet_rows_add(rows, i == 0 ? "web2" : "web1", services);
                 json_object_put(services);
         }
-        (void) fleet_rows_add_silent_host(rows, "web3", "server-unreachable", "ssh: connection refused");
+        fleet_rows_add_silent_host(rows, "web3", "server-unreachable", "ssh: connection refused");
         fleet_rows_sort(rows);
         return rows;
 }
@@ -111,7 +111,7 @@ TEST(list_is_one_line_a_service_by_name_with_reason_and_summary) {
 TEST(list_fits_80_columns_by_cutting_the_reason) {
         _cleanup_free_ char *text = list(&(TerminalStyle){ .utf8 = true, .width = 80 }, false);
 
-        ASSERT_STREQ(text, "✗ failed   hero_db  2h 2min ago  main left with status 1 while it was reading it\n"
+        ASSERT_STREQ(text, "✗ failed   hero_db  2h 2min ago  main left with status 1 while it was reading i…\n"
                            "● running  hero_os  5min ago\n"
                            "? unknown  hero_zz  -            stale\n");
 }
