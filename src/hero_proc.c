@@ -23,15 +23,16 @@ static int run(const CommandLine *line) {
         return line->verb->run(&session);
 }
 
-int main(int argc, char **argv) {
+static int complete(char **words, size_t n) {
+        if (completion_run(stdout, words, n) == 0)
+                return EX_DONE;
+        fputs("hero_proc: out of memory\n", stderr);
+        return EX_FAILED;
+}
+
+static int parse_and_run(int argc, char **argv) {
         CommandLine line;
         int r;
-
-        /* Only the shells' files for completion say this. */
-        if (argc > 2 && strcmp(argv[1], "--complete") == 0 && strcmp(argv[2], "--") == 0) {
-                completion_run(stdout, argv + 3, (size_t) argc - 3);
-                return EX_DONE;
-        }
 
         /* Characters only: numbers and sorting are the same everywhere. */
         (void) setlocale(LC_CTYPE, "");
@@ -39,7 +40,13 @@ int main(int argc, char **argv) {
         r = command_line_parse(argc, argv, stdout, stderr, &line);
         if (r < 0)
                 return EX_BAD_USAGE;
-        r = r > 0 ? EX_DONE : run(&line);
+        return r > 0 ? EX_DONE : run(&line);
+}
+
+int main(int argc, char **argv) {
+        /* Only the shells' files for completion say this. */
+        bool completes = argc > 2 && strcmp(argv[1], "--complete") == 0 && strcmp(argv[2], "--") == 0;
+        int r = completes ? complete(argv + 3, (size_t) argc - 3) : parse_and_run(argc, argv);
 
         /* A result that did not reach the disk or the pipe is none. */
         if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -141,7 +141,10 @@ static void begin(Fleet *f, Member *m, const HeroProcTarget *target) {
         m->call.answered = &m->answered;
         if (r == 0)
                 r = hero_proc_client_send_status(m->connection, &m->call, &text);
-        if (r != 0 && m->ssh.pid > 0) {
+        if (r == -ENOMEM) {
+                free(text);
+                finish(f, m, r);
+        } else if (r != 0 && m->ssh.pid > 0) {
                 /* It may have ended before a word could be written to it. Why, it says itself: see look_at(). */
                 m->lost = true;
                 free(text);

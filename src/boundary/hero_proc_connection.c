@@ -242,6 +242,8 @@ int hero_proc_connection_call(HeroProcConnection *c, sd_bus_message *call, uint6
         r = hero_proc_connection_send(c, call, &p);
         while (r >= 0 && !answered)
                 r = hero_proc_connection_turn(c, deadline);
+        if (r == -ENOMEM)
+                return r;
         if (!c->was_through && sd_bus_is_open(c->bus) <= 0) /* sd-bus answers then, or fails */
                 return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "the bus cannot be reached",
                                                  reterr_message);
@@ -261,10 +263,9 @@ int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *ca
         if (r != -ETIMEDOUT)
                 return r;
         free(*reterr_message);
-        return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE,
-                                         c->was_through ? "hero_proc_server does not answer"
-                                                        : "the bus does not answer",
-                                         reterr_message);
+        return hero_proc_connection_fail(
+                HERO_E_SERVER_UNREACHABLE,
+                c->was_through ? "hero_proc_server does not answer" : "the bus does not answer", reterr_message);
 }
 
 int hero_proc_connection_new_object_call(HeroProcConnection *c, const char *path, const char *interface,

@@ -108,6 +108,14 @@ static int add_service(ServiceView *v, size_t place, const char *name, ViewedSer
         return 0;
 }
 
+static ViewedService *take_out(ServiceView *v, size_t place) {
+        ViewedService *s = v->services[place];
+
+        v->n_services--;
+        memmove(&v->services[place], &v->services[place + 1], (v->n_services - place) * sizeof *v->services);
+        return s;
+}
+
 static void remove_service(ServiceView *v, const char *name) {
         bool found;
         size_t place = find_place(v, name, &found);
@@ -115,9 +123,7 @@ static void remove_service(ServiceView *v, const char *name) {
 
         if (!found)
                 return;
-        s = v->services[place];
-        v->n_services--;
-        memmove(&v->services[place], &v->services[place + 1], (v->n_services - place) * sizeof *v->services);
+        s = take_out(v, place);
         tell(v, VIEW_SERVICE_REMOVED, s, s->state);
         viewed_service_free(s);
 }
@@ -134,18 +140,21 @@ static int take_properties(ServiceView *v, sd_bus_message *message, const char *
                 return sd_bus_message_skip(message, "a{sv}");
         if (!found)
                 r = add_service(v, place, name, &s);
-        if (r >= 0)
-                r = viewed_service_read(message, s, &changed);
-        if (r >= 0 && (changed || !found))
+        if (r < 0)
+                return r;
+        r = viewed_service_read(message, s, &changed);
+        if (r < 0 && !found)
+                viewed_service_free(take_out(v, place));
+        else if (r >= 0 && (changed || !found))
                 tell(v, VIEW_SERVICE_CHANGED, s, old_state);
         return r;
 }
 
-/* To be freed; NULL: it is no service's. */
-static char *name_of_path(const char *path) {
-        char *name = NULL;
+/* *ret_name (to be freed) is NULL where it is no service's. */
+static int name_of_path(const char *path, char **ret_name) {
+        int r = path ? sd_bus_path_decode(path, SERVICE_PATH, ret_name) : 0;
 
-        return path && sd_bus_path_decode(path, SERVICE_PATH, &name) > 0 ? name : NULL;
+        return r < 0 ? r : 0;
 }
 
 /* oa{sa{sv}}; *ret_name (to be freed) is NULL where the object is no service. */
@@ -155,10 +164,10 @@ static int take_object(ServiceView *v, sd_bus_message *message, char **ret_name)
         bool is_service = false;
         int r = sd_bus_message_read(message, "o", &path);
 
-        if (r > 0) {
-                name = name_of_path(path);
+        if (r > 0)
+                r = name_of_path(path, &name);
+        if (r >= 0)
                 r = sd_bus_message_enter_container(message, 'a', "{sa{sv}}");
-        }
         while (r >= 0) {
                 r = sd_bus_message_enter_container(message, 'e', "sa{sv}");
                 if (r == 0)
@@ -358,34 +367,48 @@ static void ask(ServiceView *v) {
 
 /* -- signals -- */
 
+/* What memory ran out for is asked for: nothing else would tell it again. */
+static int settle(ServiceView *v, int r) {
+        if (r == -ENOMEM)
+                ask(v);
+        return 0;
+}
+
 static int on_properties_changed(sd_bus_message *signal, void *userdata, sd_bus_error *reterr _unused_) {
-        _cleanup_free_ char *name = name_of_path(sd_bus_message_get_path(signal));
+        _cleanup_free_ char *name = NULL;
         ServiceView *v = userdata;
         const char *interface;
+        int r;
 
-        if (!v->away && name && sd_bus_message_read(signal, "s", &interface) > 0 &&
-            strcmp(interface, SERVICE_INTERFACE) == 0)
-                (void) take_properties(v, signal, name, false);
-        return 0;
+        if (v->away)
+                return 0;
+        r = name_of_path(sd_bus_message_get_path(signal), &name);
+        if (r >= 0 && name)
+                r = sd_bus_message_read(signal, "s", &interface);
+        if (r > 0 && name && strcmp(interface, SERVICE_INTERFACE) == 0)
+                r = take_properties(v, signal, name, false);
+        return settle(v, r);
 }
 
 static int on_objects_changed(sd_bus_message *signal, void *userdata, sd_bus_error *reterr _unused_) {
         _cleanup_free_ char *name = NULL;
         ServiceView *v = userdata;
         const char *path;
+        int r = 0;
 
         /* What is said before the answer is in the answer too. */
         if (v->away)
                 return 0;
         if (sd_bus_message_is_signal(signal, NULL, "InterfacesAdded")) {
-                (void) take_object(v, signal, &name);
-        } else if (sd_bus_message_is_signal(signal, NULL, "InterfacesRemoved") &&
-                   sd_bus_message_read(signal, "o", &path) > 0) {
-                name = name_of_path(path);
+                r = take_object(v, signal, &name);
+        } else if (sd_bus_message_is_signal(signal, NULL, "InterfacesRemoved")) {
+                r = sd_bus_message_read(signal, "o", &path);
+                if (r > 0)
+                        r = name_of_path(path, &name);
                 if (name)
                         remove_service(v, name);
         }
-        return 0;
+        return settle(v, r);
 }
 
 static int on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *reterr _unused_) {

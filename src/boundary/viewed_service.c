@@ -66,7 +66,8 @@ static bool same_reasons(const ViewedService *s, const ViewedReason *reasons, si
         return true;
 }
 
-static int read_reasons(sd_bus_message *message, ViewedService *s, bool *changed) {
+/* `before` keeps its own. */
+static int read_reasons(sd_bus_message *message, const ViewedService *before, ViewedService *s, bool *changed) {
         const char *code, *subject, *text;
         ViewedReason *reasons = NULL;
         size_t n = 0;
@@ -89,20 +90,22 @@ static int read_reasons(sd_bus_message *message, ViewedService *s, bool *changed
                 free_reasons(reasons, n);
                 return r;
         }
-        forget_reasons(s);
+        if (s->reasons != before->reasons)
+                forget_reasons(s);
         s->reasons = reasons;
         s->n_reasons = n;
         *changed = true;
         return 0;
 }
 
-static int read_property(sd_bus_message *message, const char *key, ViewedService *s, bool *changed) {
+static int read_property(sd_bus_message *message, const char *key, const ViewedService *before, ViewedService *s,
+                         bool *changed) {
         const char *word;
         uint64_t since_usec;
         int r;
 
         if (strcmp(key, "Reasons") == 0)
-                return read_reasons(message, s, changed);
+                return read_reasons(message, before, s, changed);
         if (strcmp(key, "StateSinceUSec") == 0) {
                 r = sd_bus_message_read(message, "v", "t", &since_usec);
                 *changed = *changed || (r >= 0 && since_usec != s->since_usec);
@@ -130,7 +133,7 @@ static int read_property(sd_bus_message *message, const char *key, ViewedService
         return sd_bus_message_skip(message, "v");
 }
 
-int viewed_service_read(sd_bus_message *message, ViewedService *s, bool *changed) {
+static int read_properties(sd_bus_message *message, const ViewedService *before, ViewedService *s, bool *changed) {
         const char *key;
         int r = sd_bus_message_enter_container(message, 'a', "{sv}");
 
@@ -141,10 +144,23 @@ int viewed_service_read(sd_bus_message *message, ViewedService *s, bool *changed
                 if (r > 0)
                         r = sd_bus_message_read(message, "s", &key);
                 if (r > 0)
-                        r = read_property(message, key, s, changed);
+                        r = read_property(message, key, before, s, changed);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(message);
         }
+        return r;
+}
+
+/* All of it or nothing: a half would be told of as a change that there was not. */
+int viewed_service_read(sd_bus_message *message, ViewedService *s, bool *changed) {
+        ViewedService next = *s;
+        int r = read_properties(message, s, &next, changed);
+        ViewedService *other = r < 0 ? &next : s;
+
+        if (next.reasons != s->reasons)
+                free_reasons(other->reasons, other->n_reasons);
+        if (r >= 0)
+                *s = next;
         return r;
 }
 

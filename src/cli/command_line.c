@@ -73,12 +73,14 @@ static int parse_wait_for(const char *text, unsigned *ret) {
 
         for (const char *word = text;; word++) {
                 size_t n = strcspn(word, ",");
-                _cleanup_free_ char *copy = strndup(word, n);
-                ServiceState state = copy ? service_state_from_string(copy) : SERVICE_STATE_INVALID;
+                char copy[16]; /* longer than any of them */
+                ServiceState state;
 
+                (void) snprintf(copy, sizeof copy, "%.*s", n < sizeof copy ? (int) n : 0, word);
+                state = service_state_from_string(copy);
                 if ((int) state >= 0)
                         wait_for |= WAIT_FOR_STATE(state);
-                else if (copy && strcmp(copy, "removed") == 0)
+                else if (strcmp(copy, "removed") == 0)
                         wait_for |= WAIT_FOR_REMOVED;
                 else
                         return -EINVAL;

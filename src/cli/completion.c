@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/completion.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -234,21 +235,26 @@ void completion_print_services(FILE *out, const CompletionQuestion *q, const Ser
 
 /* -- */
 
-static void ask_for_services(FILE *out, const CompletionQuestion *q) {
+static int ask_for_services(FILE *out, const CompletionQuestion *q) {
         _cleanup_(hero_proc_connection_freep) HeroProcConnection *c = NULL;
         _cleanup_free_ char *message = NULL;
         ServiceBrief *services = NULL;
         size_t n = 0;
+        int r;
 
         /* On another machine it could take a password, and is too slow in any case. */
-        if (q->target.host || q->target.machine || hero_proc_connection_open(&q->target, &c, &message) != 0)
-                return;
-        if (hero_proc_client_peek(c, ASK_TIMEOUT_USEC, &services, &n) == 0)
+        if (q->target.host || q->target.machine)
+                return 0;
+        r = hero_proc_connection_open(&q->target, &c, &message);
+        if (r == 0)
+                r = hero_proc_client_peek(c, ASK_TIMEOUT_USEC, &services, &n);
+        if (r == 0)
                 completion_print_services(out, q, services, n);
         service_brief_free_list(services, n);
+        return r == -ENOMEM ? r : 0;
 }
 
-void completion_run(FILE *out, char *const *words, size_t n) {
+int completion_run(FILE *out, char *const *words, size_t n) {
         CompletionQuestion question = { .words = words, .n_words = n };
 
         switch (n > 0 ? completion_print(out, &question) : COMPLETION_DONE) {
@@ -256,9 +262,9 @@ void completion_run(FILE *out, char *const *words, size_t n) {
                 fputs(":files\n", out);
                 break;
         case COMPLETION_SERVICES:
-                ask_for_services(out, &question);
-                break;
+                return ask_for_services(out, &question);
         case COMPLETION_DONE:
                 break;
         }
+        return 0;
 }

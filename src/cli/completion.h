@@ -30,5 +30,5 @@ CompletionRest completion_print(FILE *out, CompletionQuestion *question);
 void completion_print_services(FILE *out, const CompletionQuestion *question, const ServiceBrief *services, size_t n);
 
 /* `words` as above. What is asked of the server is asked briefly: if it is away, or slow, there are no candidates, and
- * nothing is said. */
-void completion_run(FILE *out, char *const *words, size_t n);
+ * nothing is said. 0 or -ENOMEM. */
+int completion_run(FILE *out, char *const *words, size_t n);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/outcome.h"
-#include "cli/status_json.h"
+#include "core/json_strict.h"
 
 enum {
         CHUNK_BYTES = 64 * 1024,
@@ -145,18 +144,18 @@ int definition_files_add(DefinitionFiles *files, const char *path, char **reterr
         return add_stream(files, fd, path, reterr_message);
 }
 
-static bool is_named_by(struct json_object *definition, const char *message) {
-        const char *name = status_json_text(definition, "name");
-        size_t n = strlen(name);
+static bool is_named_by(const JsonValue *definition, const char *message) {
+        const JsonValue *name = definition->kind == JSON_KIND_OBJECT ? json_member(definition, "name") : NULL;
+        size_t n = name && name->kind == JSON_KIND_STRING ? strlen(name->string) : 0;
 
-        return n > 0 && strncmp(message, name, n) == 0 && message[n] == ':';
+        return n > 0 && strncmp(message, name->string, n) == 0 && message[n] == ':';
 }
 
-static bool defines(struct json_object *json, const char *message) {
-        if (!json_object_is_type(json, json_type_array))
+static bool defines(const JsonValue *json, const char *message) {
+        if (json->kind != JSON_KIND_ARRAY)
                 return is_named_by(json, message);
-        for (size_t i = 0; i < json_object_array_length(json); i++)
-                if (is_named_by(json_object_array_get_idx(json, i), message))
+        for (const JsonValue *v = json->first; v; v = v->next)
+                if (is_named_by(v, message))
                         return true;
         return false;
 }
@@ -165,13 +164,14 @@ const char *definition_files_blame(const DefinitionFiles *files, const char *mes
         const char *unreadable = NULL;
 
         for (size_t i = 0; files->n > 1 && i < files->n; i++) {
-                struct json_object *json = json_tokener_parse(files->texts[i]);
-                bool guilty = defines(json, message);
+                size_t n_text = strlen(files->texts[i]);
+                _cleanup_(json_document_freep) JsonDocument *d = NULL;
+                _cleanup_free_ char *ignored = NULL;
+                int r = json_strict_parse(files->texts[i], n_text, &d, &ignored);
 
-                if (!json && !unreadable)
+                if (r == -EBADMSG && !unreadable)
                         unreadable = files->paths[i];
-                json_object_put(json);
-                if (guilty)
+                if (r == 0 && defines(&d->values[0], message))
                         return files->paths[i];
         }
         return unreadable;

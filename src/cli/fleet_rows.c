@@ -5,16 +5,17 @@
 #include <string.h>
 
 #include "cli/status_json.h"
+#include "core/json_tree.h"
 
 int fleet_rows_add(struct json_object *rows, const char *host, struct json_object *services) {
+        for (size_t i = 0; i < json_object_array_length(services); i++)
+                if (!json_object_is_type(json_object_array_get_idx(services, i), json_type_object))
+                        return -EBADMSG;
         for (size_t i = 0; i < json_object_array_length(services); i++) {
                 struct json_object *service = json_object_array_get_idx(services, i);
 
-                if (!json_object_is_type(service, json_type_object))
-                        return -EBADMSG;
-                if (json_object_object_add(service, "host", json_object_new_string(host)) < 0 ||
-                    json_object_array_add(rows, json_object_get(service)) < 0)
-                        return -ENOMEM;
+                json_tree_add_string(service, "host", host);
+                json_tree_append(rows, json_object_get(service));
         }
         return 0;
 }
@@ -22,28 +23,28 @@ int fleet_rows_add(struct json_object *rows, const char *host, struct json_objec
 static struct json_object *new_reasons(const char *host, const char *code, const char *text) {
         struct json_object *reasons = json_object_new_array(), *reason = json_object_new_object();
 
-        json_object_object_add(reason, "code", json_object_new_string(code));
-        json_object_object_add(reason, "text", json_object_new_string(text));
-        json_object_object_add(reason, "subject", json_object_new_string(host));
-        json_object_array_add(reasons, reason);
+        json_tree_add_string(reason, "code", code);
+        json_tree_add_string(reason, "text", text);
+        json_tree_add_string(reason, "subject", host);
+        json_tree_append(reasons, reason);
         return reasons;
 }
 
 /* With all that a reader of a service may look for. */
-int fleet_rows_add_silent_host(struct json_object *rows, const char *host, const char *code, const char *text) {
+void fleet_rows_add_silent_host(struct json_object *rows, const char *host, const char *code, const char *text) {
         static const char *const nothings[] = { "name", "wanted", "ready" }, *const lists[] = { "actions", "sockets",
                                                                                                 "ports", "probes" };
         struct json_object *row = json_object_new_object();
 
-        json_object_object_add(row, "host", json_object_new_string(host));
-        json_object_object_add(row, "state", json_object_new_string(service_state_to_string(SERVICE_UNKNOWN)));
-        json_object_object_add(row, "reasons", new_reasons(host, code, text));
+        json_tree_add_string(row, "host", host);
+        json_tree_add_string(row, "state", service_state_to_string(SERVICE_UNKNOWN));
+        json_tree_add(row, "reasons", new_reasons(host, code, text));
         for (size_t i = 0; i < ELEMENTSOF(nothings); i++)
-                json_object_object_add(row, nothings[i], NULL);
+                json_tree_add_null(row, nothings[i]);
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
-                json_object_object_add(row, lists[i], json_object_new_array());
-        json_object_object_add(row, "since_usec", json_object_new_uint64(0));
-        return json_object_array_add(rows, row) < 0 ? -ENOMEM : 0;
+                json_tree_add(row, lists[i], json_object_new_array());
+        json_tree_add_unsigned(row, "since_usec", 0);
+        json_tree_append(rows, row);
 }
 
 bool fleet_rows_is_silent_host(struct json_object *row) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cli/time_text.h"
 #include "core/definition_field.h"
+#include "core/json_tree.h"
 
 void import_note(Import *i, const char *format, ...) {
         va_list ap;
@@ -22,17 +23,27 @@ void import_note(Import *i, const char *format, ...) {
         fputc('\n', i->notes);
 }
 
+char *import_copy(Import *i, const char *text, size_t n) {
+        char *copy = strndup(text, n);
+
+        i->failed = i->failed || !copy;
+        return copy;
+}
+
 struct json_object *import_begin(Import *i, const char *name) {
         struct json_object *o = json_object_new_object();
 
         import_set_text(o, "name", name);
-        json_object_array_add(i->definitions, o);
+        json_tree_append(i->definitions, json_object_get(o));
+        /* The definitions hold it from now on, or have failed. */
+        if (json_object_put(o))
+                return NULL;
         return o;
 }
 
-struct json_object *import_split_words(const char *text) {
+struct json_object *import_split_words(Import *i, const char *text) {
         struct json_object *words = json_object_new_array();
-        _cleanup_free_ char *word = malloc(strlen(text) + 1);
+        _cleanup_free_ char *word = import_copy(i, text, strlen(text));
         char quote = '\0';
 
         while (word && *(text += strspn(text, " \t\n"))) {
@@ -44,9 +55,11 @@ struct json_object *import_split_words(const char *text) {
                         else
                                 *w++ = *text == '\\' && quote != '\'' && text[1] ? *++text : *text;
                 *w = '\0';
-                json_object_array_add(words, json_object_new_string(word));
+                json_tree_append_string(words, word);
         }
-        if (quote || !word || json_object_array_length(words) == 0) {
+        words = json_tree_finish(words);
+        i->failed = i->failed || !words;
+        if (quote || !word || !words || json_object_array_length(words) == 0) {
                 json_object_put(words);
                 return NULL;
         }
@@ -54,17 +67,15 @@ struct json_object *import_split_words(const char *text) {
 }
 
 struct json_object *import_object(struct json_object *in, const char *key) {
-        struct json_object *o;
+        struct json_object *o = NULL;
 
-        if (json_object_object_get_ex(in, key, &o))
-                return o;
-        o = json_object_new_object();
-        json_object_object_add(in, key, o);
-        return o;
+        if (!json_object_object_get_ex(in, key, &o))
+                json_tree_add_copied(in, key, json_object_new_object());
+        return json_object_object_get_ex(in, key, &o) ? o : NULL;
 }
 
 void import_set_text(struct json_object *o, const char *key, const char *text) {
-        json_object_object_add(o, key, json_object_new_string(text));
+        json_tree_add_copied(o, key, json_object_new_string(text));
 }
 
 /* Only what the definition's own bounds allow. */
@@ -75,20 +86,20 @@ static void set_number(Import *i, struct json_object *o, const char *key, const 
         if (field && (n < field->min || n > field->max))
                 import_note(i, "%s=%s: out of the bounds of %s, which is left at its default", name, text, key);
         else
-                json_object_object_add(o, key, json_object_new_int64(n));
+                json_tree_add_copied(o, key, json_object_new_int64(n));
 }
 
 void import_assignments(Import *i, struct json_object *d, const char *name, const char *text) {
-        struct json_object *words = import_split_words(text);
+        struct json_object *words = import_split_words(i, text);
 
         for (size_t k = 0; words && k < json_object_array_length(words); k++) {
                 const char *word = json_object_get_string(json_object_array_get_idx(words, k));
                 const char *equals = strchr(word, '=');
-                _cleanup_free_ char *key = equals ? strndup(word, (size_t) (equals - word)) : NULL;
+                _cleanup_free_ char *key = equals ? import_copy(i, word, (size_t) (equals - word)) : NULL;
 
                 if (key)
                         import_set_text(import_object(d, "env"), key, equals + 1);
-                else
+                else if (!equals)
                         import_note(i, "%s=%s: no assignment", name, word);
         }
         if (!words)

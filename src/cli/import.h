@@ -14,6 +14,7 @@ typedef struct Import {
         struct json_object *definitions; /* an array */
         FILE *notes;
         const char *about; /* whose note it is: a file or a program */
+        bool failed;       /* memory ran out: a note or a part of a definition would be missing */
 } Import;
 
 void import_note(Import *i, const char *format, ...) _printf_(2, 3);
@@ -32,11 +33,15 @@ void import_zinit(Import *i, const char *name, const char *text);
 /* Adds a definition with that name, and returns it: borrowed. */
 struct json_object *import_begin(Import *i, const char *name);
 
+/* A copy, to be freed. NULL: memory ran out. */
+char *import_copy(Import *i, const char *text, size_t n);
+
 /* "a 'b c' d\ e" in words, as shells and systemd read them. An array, to be put; NULL: a quote is open, or there is no
  * word. */
-struct json_object *import_split_words(const char *text);
+struct json_object *import_split_words(Import *i, const char *text);
 
-/* `key` of `in`, made where it is not there. */
+/* `key` of `in`, made where it is not there; NULL: memory ran out, which the definitions' text tells in the end, as of
+ * all that is added here. */
 struct json_object *import_object(struct json_object *in, const char *key);
 void import_set_text(struct json_object *o, const char *key, const char *text);
 /* KEY=VALUE words into `env`. Notes what it cannot read. */

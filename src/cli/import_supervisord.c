@@ -5,20 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_tree.h"
+
 static void import_command(Import *i, struct json_object *d, const char *value) {
-        struct json_object *words = import_split_words(value);
+        struct json_object *words = import_split_words(i, value);
 
         if (strstr(value, "%("))
                 import_note(i, "command: %%(…)s is not expanded; write what it stands for");
         if (words)
-                json_object_object_add(d, "exec", words);
+                json_tree_add_copied(d, "exec", words);
         else
                 import_note(i, "command=%s: cannot be read", value);
 }
 
 /* KEY="a, b",OTHER=c */
 static void import_environment(Import *i, struct json_object *d, const char *value) {
-        _cleanup_free_ char *copy = strdup(value);
+        _cleanup_free_ char *copy = import_copy(i, value, strlen(value));
         char quote = '\0';
 
         for (char *c = copy; c && *c; c++)
@@ -67,7 +69,7 @@ static void import_program_line(Import *i, struct json_object *d, const ImportLi
         else if (strcmp(key, "environment") == 0)
                 import_environment(i, d, value);
         else if (strcmp(key, "autostart") == 0)
-                json_object_object_add(d, "autostart", json_object_new_boolean(import_parse_boolean(value) == 1));
+                json_tree_add_copied(d, "autostart", json_object_new_boolean(import_parse_boolean(value) == 1));
         else if (strcmp(key, "autorestart") == 0)
                 import_autorestart(d, value);
         else if (strcmp(key, "startretries") == 0)
@@ -75,8 +77,8 @@ static void import_program_line(Import *i, struct json_object *d, const ImportLi
         else if (strcmp(key, "stopwaitsecs") == 0)
                 import_set_span_ms(i, d, "stop_timeout_ms", key, value);
         else if (strcmp(key, "stopsignal") == 0 && strncmp(value, "SIG", 3) != 0)
-                json_object_object_add(d, "stop_signal",
-                                       json_object_new_string((snprintf(word, sizeof word, "SIG%s", value), word)));
+                json_tree_add_copied(d, "stop_signal",
+                                     json_object_new_string((snprintf(word, sizeof word, "SIG%s", value), word)));
         else if (strcmp(key, "stopsignal") == 0)
                 import_set_text(d, "stop_signal", value);
         else if (strstr(logs, word))
@@ -87,7 +89,7 @@ static void import_program_line(Import *i, struct json_object *d, const ImportLi
 
 void import_supervisord(Import *i, const char *text) {
         static const char program[] = "program:";
-        _cleanup_free_ char *copy = strdup(text);
+        _cleanup_free_ char *copy = import_copy(i, text, strlen(text));
         const char *file = i->about;
         struct json_object *d = NULL;
         ImportLine line = { .section = "" };

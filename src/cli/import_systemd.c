@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/definition_systemd.h"
+#include "core/json_tree.h"
 #include "core/service_definition.h"
 
 static bool is_one_of(const char *word, const char *const *words) {
@@ -22,26 +23,34 @@ static bool holds(struct json_object *names, const char *name) {
         return false;
 }
 
+/* The array `key` of `o`, made where there is none; NULL: memory ran out. */
+static struct json_object *list_of(struct json_object *o, const char *key) {
+        struct json_object *list = NULL;
+
+        if (!(json_object_object_get_ex(o, key, &list) && json_object_is_type(list, json_type_array)))
+                json_tree_add_copied(o, key, json_object_new_array());
+        return json_object_object_get_ex(o, key, &list) ? list : NULL;
+}
+
 /* Units that are services become names of ours; targets, sockets and their like have no equal. */
 static void import_relations(Import *i, struct json_object *d, const char *field, const ImportLine *line) {
-        struct json_object *units = import_split_words(line->value), *names = NULL;
+        struct json_object *units = import_split_words(i, line->value), *names = NULL;
 
         for (size_t k = 0; units && k < json_object_array_length(units); k++) {
                 const char *unit = json_object_get_string(json_object_array_get_idx(units, k));
                 const char *ending = strrchr(unit, '.');
-                _cleanup_free_ char *name = ending ? strndup(unit, (size_t) (ending - unit)) : NULL;
+                _cleanup_free_ char *name = ending ? import_copy(i, unit, (size_t) (ending - unit)) : NULL;
 
+                if (ending && !name)
+                        break;
                 if (!name || strcmp(ending, ".service") != 0 || !service_name_is_valid(name)) {
                         import_note(i, "%s=%s: hero_proc orders its own services only", line->key, unit);
                         continue;
                 }
-                if (!json_object_object_get_ex(d, field, &names)) {
-                        names = json_object_new_array();
-                        json_object_object_add(d, field, names);
-                }
+                names = list_of(d, field);
                 if (holds(names, name))
                         continue;
-                json_object_array_add(names, json_object_new_string(name));
+                json_tree_append(names, json_object_new_string(name));
                 import_note(i, "%s=%s: becomes %s, which means a service of hero_proc of that name", line->key, unit,
                             field);
         }
@@ -62,9 +71,9 @@ static void import_exec(Import *i, struct json_object *d, const ImportLine *line
         if (strpbrk(command, "$%"))
                 import_note(i, "ExecStart=: $ and %% are not expanded; write what they stand for, or a string, which "
                                "/bin/sh reads");
-        words = import_split_words(command);
+        words = import_split_words(i, command);
         if (words)
-                json_object_object_add(d, "exec", words);
+                json_tree_add_copied(d, "exec", words);
         else
                 import_note(i, "ExecStart=%s: cannot be read", line->value);
 }
@@ -73,7 +82,7 @@ static void import_exec(Import *i, struct json_object *d, const ImportLine *line
 static void import_environment_file(Import *i, struct json_object *d, const ImportLine *line) {
         bool optional = line->value[0] == '-';
         const char *path = line->value + optional;
-        struct json_object *before = NULL, *list;
+        struct json_object *before = NULL;
 
         if (path[0] != '/' || strchr(path, '%') || strpbrk(path, "*?[")) {
                 import_note(i, "EnvironmentFile=%s: has no equal; name each file", line->value);
@@ -85,20 +94,18 @@ static void import_environment_file(Import *i, struct json_object *d, const Impo
                 import_set_text(d, "env_file", path);
                 return;
         }
-        if (json_object_is_type(before, json_type_string)) {
-                list = json_object_new_array();
-                json_object_array_add(list, json_object_get(before));
-                json_object_object_add(d, "env_file", list);
-                before = list;
-        }
-        json_object_array_add(before, json_object_new_string(path));
+        json_object_get(before);
+        if (json_object_is_type(before, json_type_string))
+                json_tree_append(list_of(d, "env_file"), json_object_get(before));
+        json_object_put(before);
+        json_tree_append_string(list_of(d, "env_file"), path);
 }
 
 /* ID:PATH; a name alone is looked for in folders of systemd's. */
 static void import_credential(Import *i, struct json_object *d, const ImportLine *line) {
         bool encrypted = strcmp(line->key, "LoadCredentialEncrypted") == 0;
         const char *colon = strchr(line->value, ':');
-        _cleanup_free_ char *id = colon ? strndup(line->value, (size_t) (colon - line->value)) : NULL;
+        _cleanup_free_ char *id = colon ? import_copy(i, line->value, (size_t) (colon - line->value)) : NULL;
 
         if (id && colon[1] == '/' && !strchr(line->value, '%'))
                 import_set_text(import_object(d, encrypted ? "credentials_encrypted" : "credentials"), id, colon + 1);
@@ -164,7 +171,7 @@ static void take_back(struct json_object *d, const char *key) {
         };
         struct json_object *in = NULL;
 
-        for (size_t k = 0; k < ELEMENTSOF(fields); k++)
+        for (size_t k = 0; d && k < ELEMENTSOF(fields); k++)
                 if (strcmp(fields[k].key, key) == 0 &&
                     (!fields[k].in || json_object_object_get_ex(d, fields[k].in, &in)))
                         json_object_object_del(fields[k].in ? in : d, fields[k].field);
@@ -181,8 +188,8 @@ static void import_limit(Import *i, struct json_object *d, const ImportLine *lin
         if (strcmp(value, "infinity") == 0) {
                 take_back(d, line->key);
         } else if (strcmp(line->key, "CPUQuota") == 0 && end > value && strcmp(end, "%") == 0 && percent >= 1) {
-                json_object_object_add(import_object(d, "limits"), "cpu_quota_percent",
-                                       json_object_new_int64((int64_t) percent));
+                json_tree_add_copied(import_object(d, "limits"), "cpu_quota_percent",
+                                     json_object_new_int64((int64_t) percent));
         } else if (strcmp(line->key, "MemoryMax") == 0 && is_size(value)) {
                 import_set_text(import_object(d, "limits"), "memory_max", value);
         } else if (strcmp(line->key, "TasksMax") == 0 && value[0] && !value[strspn(value, "0123456789")]) {
@@ -194,19 +201,15 @@ static void import_limit(Import *i, struct json_object *d, const ImportLine *lin
 
 /* A list grows with each line. A path's last slash means nothing to systemd, and is refused in a definition. */
 static void add_words(struct json_object *o, const char *key, struct json_object *words) {
-        struct json_object *list = NULL;
+        struct json_object *list = list_of(o, key);
 
-        if (!json_object_object_get_ex(o, key, &list) || !json_object_is_type(list, json_type_array)) {
-                list = json_object_new_array();
-                json_object_object_add(o, key, list);
-        }
         for (size_t k = 0; k < json_object_array_length(words); k++) {
                 const char *word = json_object_get_string(json_object_array_get_idx(words, k));
                 size_t n = strlen(word);
 
                 while (n > 1 && word[n - 1] == '/' && word[n - 2] != '-' && word[n - 2] != '+')
                         n--;
-                json_object_array_add(list, json_object_new_string_len(word, (int) n));
+                json_tree_append(list, json_object_new_string_len(word, (int) n));
         }
         json_object_put(words);
 }
@@ -215,6 +218,7 @@ static void add_words(struct json_object *o, const char *key, struct json_object
 static void import_property(Import *i, struct json_object *d, const SystemdProperty *p, const ImportLine *line) {
         struct json_object *o = import_object(d, "systemd"), *value = NULL;
         int boolean = import_parse_boolean(line->value);
+        bool readable = true;
         char *end;
         long long n = strtoll(line->value, &end, 10);
 
@@ -223,17 +227,19 @@ static void import_property(Import *i, struct json_object *d, const SystemdPrope
         else if (strcmp(p->signature, "s") == 0)
                 value = json_object_new_string(boolean < 0 ? line->value : boolean ? "yes" : "no");
         else if (strcmp(p->signature, "as") == 0)
-                value = import_split_words(line->value);
+                readable = (value = import_split_words(i, line->value)) != NULL;
         else if ((strcmp(p->signature, "t") == 0 || strcmp(p->signature, "i") == 0) && end > line->value && !*end)
                 value = json_object_new_int64(n);
         else if (strcmp(p->signature, "t") == 0 && strncmp(line->value, "CAP_", 4) == 0)
-                value = import_split_words(line->value);
+                readable = (value = import_split_words(i, line->value)) != NULL;
         else if (is_quantity(line->key, line->value))
                 value = json_object_new_string(line->value);
+        else
+                readable = false;
         if (json_object_is_type(value, json_type_array))
                 add_words(o, line->key, value);
-        else if (value)
-                json_object_object_add(o, line->key, value);
+        else if (readable)
+                json_tree_add_copied(o, line->key, value);
         else
                 import_note(i, "%s=%s: write it into `systemd` by hand", line->key, line->value);
 }
@@ -324,7 +330,7 @@ static void import_line(Import *i, struct json_object *d, const ImportLine *line
 
 /* Whether it has an [Install] section. */
 static bool import_lines(Import *i, struct json_object *d, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
+        _cleanup_free_ char *copy = import_copy(i, text, strlen(text));
         ImportLine line = { .section = "" };
         char *rest = copy;
         bool installed = false;
@@ -344,13 +350,13 @@ void import_systemd(Import *i, const char *name, const char *text) {
         struct json_object *d = import_begin(i, name);
         bool installed = import_lines(i, d, text);
 
-        json_object_object_add(d, "autostart", json_object_new_boolean(installed));
+        json_tree_add_copied(d, "autostart", json_object_new_boolean(installed));
         if (!installed)
                 import_note(i, "it has no [Install] section, so it is not started at boot");
 }
 
 void import_systemd_drop_in(Import *i, const char *text) {
-        size_t n = json_object_array_length(i->definitions);
+        size_t n = i->definitions ? json_object_array_length(i->definitions) : 0;
 
         if (n > 0)
                 (void) import_lines(i, json_object_array_get_idx(i->definitions, n - 1), text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text_stream.h"
+#include "core/json_tree.h"
 
 /* Of YAML what zinit's files hold: a key a line, lists of "- x" or [x, y], maps one step further in, scalars that are
  * plain, quoted, or blocks after '|' and '>'. Of anything else it is said in which line it is. */
@@ -109,10 +110,10 @@ static bool is_strange(const char *value) {
 
 static void import_value(Import *i, struct json_object *d, const char *key, const char *value) {
         if (strcmp(key, "exec") == 0) {
-                struct json_object *words = import_split_words(value);
+                struct json_object *words = import_split_words(i, value);
 
                 if (words)
-                        json_object_object_add(d, "exec", words);
+                        json_tree_add_copied(d, "exec", words);
                 else
                         import_note(i, "exec: %s: cannot be read", value);
         } else if (strcmp(key, "oneshot") == 0 || strcmp(key, "one_shot") == 0) {
@@ -133,13 +134,12 @@ static void import_value(Import *i, struct json_object *d, const char *key, cons
 }
 
 static void add_required(struct json_object *d, const char *name) {
-        struct json_object *list;
+        struct json_object *list = NULL;
 
-        if (!json_object_object_get_ex(d, "requires", &list)) {
-                list = json_object_new_array();
-                json_object_object_add(d, "requires", list);
-        }
-        json_object_array_add(list, json_object_new_string(name));
+        if (!json_object_object_get_ex(d, "requires", NULL))
+                json_tree_add(d, "requires", json_object_new_array());
+        (void) json_object_object_get_ex(d, "requires", &list);
+        json_tree_append_string(list, name);
 }
 
 /* An entry of the list or map that the open key has. */
@@ -182,7 +182,7 @@ static void end_block(Reader *r) {
         if (!r->block)
                 return;
         if (fclose(r->block) != 0)
-                not_understood(r, r->key);
+                r->import->failed = true;
         else if (strcmp(r->key, "exec") == 0)
                 import_set_text(r->definition, "exec", r->block_text); /* lines are a shell's */
         else
@@ -205,11 +205,11 @@ static void block_line(Reader *r, const Line *line) {
 
 /* A plain value goes on in lines that stand further in. */
 static void continue_plain(const Reader *r, char *text) {
-        struct json_object *words = NULL, *more = import_split_words(text);
+        struct json_object *words = NULL, *more = import_split_words(r->import, text);
 
         if (strcmp(r->key, "exec") == 0 && more && json_object_object_get_ex(r->definition, "exec", &words))
                 for (size_t k = 0; k < json_object_array_length(more); k++)
-                        json_object_array_add(words, json_object_get(json_object_array_get_idx(more, k)));
+                        json_tree_append(words, json_object_get(json_object_array_get_idx(more, k)));
         else if (strcmp(r->key, "test") != 0)
                 not_understood(r, text);
         json_object_put(more);
@@ -226,6 +226,7 @@ static void open_key(Reader *r, char *text) {
                 r->is_folded = *value == '>';
                 r->block_indent = 0;
                 r->block = text_stream_open(&r->block_text, &r->block_size);
+                r->import->failed = r->import->failed || !r->block;
         } else if (*value == '[') {
                 import_flow_list(r, value);
         } else if (is_strange(value)) {
@@ -261,7 +262,7 @@ static void take_line(Reader *r, const Line *line) {
 }
 
 void import_zinit(Import *i, const char *name, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
+        _cleanup_free_ char *copy = import_copy(i, text, strlen(text));
         Reader r = { .import = i, .definition = import_begin(i, name), .rest = copy };
         Line line;
 

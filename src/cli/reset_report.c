@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/plain_table.h"
+#include "core/json_tree.h"
 
 /* The bus says it as words are said, JSON as names are written. */
 static const struct {
@@ -17,34 +18,20 @@ static const struct {
 };
 
 static struct json_object *names_with(const ServiceResults *results, const char *outcome) {
-        struct json_object *names = json_object_new_array(), *name;
+        struct json_object *names = json_object_new_array();
 
-        for (size_t i = 0; names && i < results->n; i++) {
-                if (strcmp(results->items[i].outcome, outcome) != 0)
-                        continue;
-                name = json_object_new_string(results->items[i].service);
-                if (!name || json_object_array_add(names, name) < 0) {
-                        json_object_put(name);
-                        json_object_put(names);
-                        return NULL;
-                }
-        }
+        for (size_t i = 0; i < results->n; i++)
+                if (strcmp(results->items[i].outcome, outcome) == 0)
+                        json_tree_append_string(names, results->items[i].service);
         return names;
 }
 
 struct json_object *reset_report_json(const ServiceResults *results) {
         struct json_object *report = json_object_new_object();
 
-        for (size_t i = 0; report && i < ELEMENTSOF(outcomes); i++) {
-                struct json_object *names = names_with(results, outcomes[i].outcome);
-
-                if (!names || json_object_object_add(report, outcomes[i].key, names) < 0) {
-                        json_object_put(names);
-                        json_object_put(report);
-                        return NULL;
-                }
-        }
-        return report;
+        for (size_t i = 0; i < ELEMENTSOF(outcomes); i++)
+                json_tree_add(report, outcomes[i].key, names_with(results, outcomes[i].outcome));
+        return json_tree_finish(report);
 }
 
 int reset_report_print(FILE *out, const ServiceResults *results, const TerminalStyle *style, bool legend) {

@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "base/outcome.h"
 #include "cli/exit_code.h"
+#include "cli/json_pretty.h"
 #include "cli/nearest_name.h"
 #include "cli/password_agent.h"
 #include "cli/safe_text.h"
 #include "cli/status_json.h"
+#include "core/json_tree.h"
 
 #define DEFAULT_TIMEOUT_USEC (600 * USEC_PER_SEC)
 
@@ -28,6 +30,17 @@ uint64_t session_timeout(const Session *s) {
         return s->line->has_timeout ? s->line->timeout_usec : DEFAULT_TIMEOUT_USEC;
 }
 
+/* Where there is no memory for all of it: what is told most often then is that there is none. */
+static void say_shortly(Session *s, const char *format, va_list ap) {
+        char text[512];
+
+        (void) vsnprintf(text, sizeof text, format, ap);
+        for (char *c = text; *c; c++)
+                if (*c != '\n' && !(*c >= 0x20 && *c < 0x7f))
+                        *c = '?';
+        fprintf(s->err, "hero_proc: %s\n", text);
+}
+
 void session_say(Session *s, const char *format, ...) {
         _cleanup_free_ char *text = NULL, *safe = NULL;
         va_list ap;
@@ -40,7 +53,13 @@ void session_say(Session *s, const char *format, ...) {
                 text = NULL;
         else
                 safe = safe_text_dup(text, s->err_style.utf8, true);
-        fprintf(s->err, "hero_proc: %s\n", safe ? safe : "out of memory");
+        if (safe) {
+                fprintf(s->err, "hero_proc: %s\n", safe);
+                return;
+        }
+        va_start(ap, format);
+        say_shortly(s, format, ap);
+        va_end(ap);
 }
 
 int session_connect(Session *s) {
@@ -114,7 +133,10 @@ static bool names_service(const char *message, const char *service) {
 }
 
 int session_fail(Session *s, int r, const char *service, char *message) {
-        const char *text = message ? message : r < 0 ? strerror(-r) : outcome_info((Outcome) r)->code_name;
+        const char *text = message        ? message
+                           : r == -ENOMEM ? "out of memory"
+                           : r < 0        ? strerror(-r)
+                                          : outcome_info((Outcome) r)->code_name;
 
         if (r == HERO_E_SERVER_UNREACHABLE)
                 say_unreachable(s, text);
@@ -140,12 +162,17 @@ static bool is_known(char *const *known, const char *name) {
 int session_fail_names(Session *s, int r, char *const *names, char *message) {
         _cleanup_free_ char *ignored = NULL;
         bool said = false;
+        int listed;
 
         if (r != HERO_E_NO_SUCH_SERVICE || !names)
                 return session_fail(s, r, NULL, message);
         s->known_names = hero_proc_client_free_names(s->known_names);
-        if (hero_proc_client_list_names(s->connection, &s->known_names, &ignored) != 0)
-                return session_fail(s, r, NULL, message);
+        listed = hero_proc_client_list_names(s->connection, &s->known_names, &ignored);
+        if (listed != 0) {
+                if (listed == -ENOMEM)
+                        free(TAKE_PTR(message));
+                return session_fail(s, listed == -ENOMEM ? listed : r, NULL, message);
+        }
         for (; *names; names++)
                 if (!is_known(s->known_names, *names)) {
                         say_unknown(s, *names);
@@ -157,14 +184,17 @@ int session_fail_names(Session *s, int r, char *const *names, char *message) {
         return exit_code_of_result(r);
 }
 
+int session_fail_to_read(Session *s, int r, const char *what) {
+        if (r == -ENOMEM)
+                return session_fail(s, r, NULL, NULL);
+        session_say(s, "hero_proc_server's %s cannot be read; is it of another version?", what);
+        return exit_code_of_result(r);
+}
+
 static int parse_status(Session *s, const char *text, struct json_object **ret) {
         int r = status_json_parse(text, ret);
 
-        if (r < 0) {
-                session_say(s, "hero_proc_server's status cannot be read; is it of another version?");
-                return exit_code_of_result(r);
-        }
-        return EX_DONE;
+        return r < 0 ? session_fail_to_read(s, r, "status") : EX_DONE;
 }
 
 static int fetch_status(Session *s, char *const *names, struct json_object **ret) {
@@ -191,7 +221,7 @@ static int fetch_status_of_each(Session *s, char *const *names, struct json_obje
                 if (r != EX_DONE && r != EX_NO_SUCH_SERVICE)
                         return code;
                 for (size_t i = 0; found && i < json_object_array_length(found); i++)
-                        json_object_array_add(ret_array, json_object_get(json_object_array_get_idx(found, i)));
+                        json_tree_append(ret_array, json_object_get(json_object_array_get_idx(found, i)));
                 json_object_put(found);
         }
         return code;
@@ -208,9 +238,10 @@ int session_get_status(Session *s, char *const *names, struct json_object **ret)
                 return fetch_status(s, NULL, ret);
 
         array = json_object_new_array();
-        if (!array)
-                return exit_code_of_result(-ENOMEM);
         code = fetch_status_of_each(s, names, array);
+        array = json_tree_finish(array);
+        if (!array)
+                return session_fail(s, -ENOMEM, NULL, NULL);
         if (code != EX_DONE && code != EX_NO_SUCH_SERVICE)
                 json_object_put(array);
         else
@@ -236,10 +267,15 @@ bool session_matches_patterns(const Session *s, const char *name) {
         return s->line->n_args == 0;
 }
 
-void session_print_json(Session *s, struct json_object *json, JsonMode otherwise) {
+int session_print_json(Session *s, struct json_object *json, JsonMode otherwise) {
         JsonMode mode = s->line->json == JSON_OFF ? otherwise : s->line->json;
-        int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+        _cleanup_free_ char *text = json_tree_text(json);
 
-        flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
-        fprintf(s->out, "%s\n", json_object_to_json_string_ext(json, flags));
+        if (!text)
+                return session_fail(s, -ENOMEM, NULL, NULL);
+        if (mode == JSON_PRETTY)
+                json_pretty_print(s->out, text);
+        else
+                fprintf(s->out, "%s\n", text);
+        return EX_DONE;
 }

@@ -31,6 +31,9 @@ int session_connect_to_change(Session *s);
 /* "hero_proc: …" on err. */
 void session_say(Session *s, const char *format, ...) _printf_(2, 3);
 
+/* For an answer of the server's that could not be taken in: -EBADMSG, or memory ran out. Its exit code. */
+int session_fail_to_read(Session *s, int r, const char *what);
+
 /* Tells of a failed call, about `service` unless that is NULL, and returns its exit code. Frees `message`, which may be
  * NULL. */
 int session_fail(Session *s, int r, const char *service, char *message);
@@ -48,8 +51,9 @@ int session_get_overview(Session *s, struct json_object **ret);
 /* Whether the verb's arguments, shell patterns, hold that name. None of them is: all names. */
 bool session_matches_patterns(const Session *s, const char *name);
 
-/* Prints JSON as --json asks for, `otherwise` where it does not. */
-void session_print_json(Session *s, struct json_object *json, JsonMode otherwise);
+/* Prints JSON as --json asks for, `otherwise` where it does not. An exit code: where a part of it is missing nothing is
+ * printed, and the failure has been told. */
+int session_print_json(Session *s, struct json_object *json, JsonMode otherwise);
 
 /* How long a call that waits for services may take. */
 uint64_t session_timeout(const Session *s);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/json_tree.h"
+
 const char *status_json_text(struct json_object *object, const char *key) {
         struct json_object *value;
 
@@ -62,8 +64,11 @@ static int compare_names(const void *a, const void *b) {
 }
 
 int status_json_parse_as(enum json_type type, const char *text, struct json_object **ret) {
-        struct json_object *json = json_tokener_parse(text);
+        struct json_object *json = NULL;
+        int r = json_tree_parse(text, &json);
 
+        if (r < 0)
+                return r;
         if (!json_object_is_type(json, type)) {
                 json_object_put(json);
                 return -EBADMSG;

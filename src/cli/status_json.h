@@ -10,9 +10,9 @@
 
 #include "core/reason.h"
 
-/* An array of services, sorted by name. -EBADMSG when it is anything else. To be put. */
+/* An array of services, sorted by name. -EBADMSG when it is anything else, or -ENOMEM. To be put. */
 int status_json_parse(const char *text, struct json_object **ret);
-/* An object or an array; -EBADMSG when it is anything else. To be put. */
+/* An object or an array; -EBADMSG when it is anything else, or -ENOMEM. To be put. */
 int status_json_parse_as(enum json_type type, const char *text, struct json_object **ret);
 
 const char *status_json_text(struct json_object *object, const char *key);

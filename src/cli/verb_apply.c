@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include "base/outcome.h"
@@ -31,24 +32,26 @@ static int fail(Session *s, int r, const DefinitionFiles *files, char *message) 
         return exit_code_of_result(r);
 }
 
-static void print_text(Session *s, const char *text) {
+static int print_text(Session *s, const char *text) {
         _cleanup_free_ char *safe = safe_text_dup(text, s->out_style.utf8, true);
         size_t n = safe ? strlen(safe) : 0;
 
+        if (!safe)
+                return session_fail(s, -ENOMEM, NULL, NULL);
         if (n > 0)
                 fprintf(s->out, "%s%s", safe, safe[n - 1] == '\n' ? "" : "\n");
+        return EX_DONE;
 }
 
-static void print_results(Session *s, const ServiceResults *results) {
+static int print_results(Session *s, const ServiceResults *results) {
         if (s->line->quiet)
-                return;
+                return EX_DONE;
         /* What would happen is the difference; "created" would be untrue. */
-        if (s->line->flags & HERO_PROC_FLAG_DRY_RUN) {
-                print_text(s, *results->difference ? results->difference : "no difference");
-                return;
-        }
+        if (s->line->flags & HERO_PROC_FLAG_DRY_RUN)
+                return print_text(s, *results->difference ? results->difference : "no difference");
         for (size_t i = 0; i < results->n; i++)
                 fprintf(s->out, "%s: %s\n", results->items[i].service, results->items[i].outcome);
+        return EX_DONE;
 }
 
 static int apply(Session *s, const DefinitionFiles *files) {
@@ -60,8 +63,7 @@ static int apply(Session *s, const DefinitionFiles *files) {
                                    &message);
         if (r != 0)
                 return fail(s, r, files, message);
-        print_results(s, &results);
-        return EX_DONE;
+        return print_results(s, &results);
 }
 
 int verb_apply_run(Session *s) {

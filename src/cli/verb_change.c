@@ -32,32 +32,38 @@ static bool is_good(ServiceChange change, const char *state, const char *code) {
         return true;
 }
 
-/* Why a service is not plainly up or down. Its status object, to be put; NULL: it cannot be had any more. */
-static struct json_object *ask_why(Session *s, const char *name) {
+/* Why a service is not plainly up or down. *ret is an array with its status object, to be put; NULL: it cannot be had
+ * any more. 0 or -ENOMEM. */
+static int ask_why(Session *s, const char *name, struct json_object **ret) {
         _cleanup_free_ char *text = NULL, *message = NULL;
         char *const names[] = { (char *) name, NULL };
         struct json_object *services = NULL;
+        int r = hero_proc_client_get_status(s->connection, names, &text, &message);
 
-        if (hero_proc_client_get_status(s->connection, names, &text, &message) != 0 ||
-            status_json_parse(text, &services) < 0)
-                return NULL;
-        if (json_object_array_length(services) == 1 && safe_text_json(services, s->err_style.utf8) == 0)
-                return services;
-        json_object_put(services);
-        return NULL;
+        if (r == 0)
+                r = status_json_parse(text, &services);
+        if (r == 0)
+                r = safe_text_json(services, s->err_style.utf8);
+        *ret = r == 0 && json_object_array_length(services) == 1 ? services : NULL;
+        if (!*ret)
+                json_object_put(services);
+        return r == -ENOMEM ? r : 0;
 }
 
 static int tell_state(Session *s, ServiceChange change, const ServiceChangeCall *call) {
         struct json_object *why = NULL, *service = NULL;
         const char *code, *reason;
+        int r = 0;
         bool good;
 
-        if (strcmp(call->state, "running") != 0)
-                why = ask_why(s, call->name);
+        if (change != SERVICE_CHANGE_STOP && strcmp(call->state, "running") != 0)
+                r = ask_why(s, call->name, &why);
+        if (r < 0)
+                return session_fail(s, r, call->name, NULL);
         if (why)
                 service = json_object_array_get_idx(why, 0);
         code = status_json_reason_code(service);
-        reason = change == SERVICE_CHANGE_STOP ? "" : status_json_reason_text(service);
+        reason = status_json_reason_text(service);
 
         good = is_good(change, call->state, code);
         if (!good)
@@ -69,8 +75,10 @@ static int tell_state(Session *s, ServiceChange change, const ServiceChangeCall 
 }
 
 static int tell_timeout(Session *s, const ServiceChangeCall *call) {
-        struct json_object *why = ask_why(s, call->name), *service = why ? json_object_array_get_idx(why, 0) : NULL;
+        struct json_object *why = NULL, *service;
 
+        (void) ask_why(s, call->name, &why); /* that it timed out is what counts */
+        service = why ? json_object_array_get_idx(why, 0) : NULL;
         if (service)
                 session_say(s, "%s: timed out; it is %s, and hero_proc_server goes on with it", call->name,
                             status_json_text(service, "state"));
@@ -178,6 +186,7 @@ static int run_calls(Session *s, ServiceChange change, ServiceChangeCall *calls,
 static int verb_change_run(Session *s, ServiceChange change) {
         size_t n = s->line->n_args;
         _cleanup_free_ ServiceChangeCall *calls = calloc(n, sizeof *calls);
+        bool is_asked;
         int code;
 
         if (!calls)
@@ -189,9 +198,10 @@ static int verb_change_run(Session *s, ServiceChange change) {
                 calls[i].name = s->line->args[i];
 
         code = run_calls(s, change, calls, n);
+        is_asked = code == EX_DONE;
         for (size_t i = 0; i < n; i++) {
-                /* One word about an absent server is enough. */
-                if (code != EX_SERVER_UNREACHABLE)
+                /* One word about an absent server is enough, and about what none of them could do without. */
+                if (code != EX_SERVER_UNREACHABLE && (is_asked || calls[i].answered))
                         code = exit_code_worst(code, tell(s, change, &calls[i]));
                 service_change_call_done(&calls[i]);
         }

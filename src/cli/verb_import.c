@@ -152,7 +152,7 @@ int verb_import_run(Session *s) {
         Import i = { .definitions = json_object_new_array() };
         char *message = NULL;
         size_t size;
-        int r;
+        int r, code;
 
         if (strcmp(from, "zinit") != 0 && strcmp(from, "supervisord") != 0 && strcmp(from, "systemd") != 0) {
                 json_object_put(i.definitions);
@@ -160,13 +160,19 @@ int verb_import_run(Session *s) {
                 return EX_BAD_USAGE;
         }
         i.notes = text_stream_open(&notes, &size);
-        if (!i.definitions || !i.notes)
+        if (!i.notes) {
+                json_object_put(i.definitions);
                 return session_fail(s, -ENOMEM, NULL, NULL);
+        }
         r = import_any(s, &i, &message);
         if (fclose(i.notes) == 0)
                 say_notes(s, notes);
-        if (r == 0)
-                session_print_json(s, i.definitions, JSON_PRETTY);
+        else
+                i.failed = true;
+        if (r == 0 && i.failed)
+                r = -ENOMEM;
+        code = r < 0 ? session_fail(s, r, s->line->args[1], message)
+                     : session_print_json(s, i.definitions, JSON_PRETTY);
         json_object_put(i.definitions);
-        return r < 0 ? session_fail(s, r, s->line->args[1], message) : EX_DONE;
+        return code;
 }

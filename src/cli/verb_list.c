@@ -9,6 +9,7 @@
 #include "cli/list_table.h"
 #include "cli/status_json.h"
 #include "cli/verbs.h"
+#include "core/json_tree.h"
 
 /* For each of many hosts: one that takes longer is of no use on a board, and --timeout gives it more. */
 #define FLEET_TIMEOUT_USEC (5 * USEC_PER_SEC)
@@ -24,15 +25,15 @@ static bool wants_legend(const Session *s) {
 }
 
 static int print_services(Session *s, struct json_object *services) {
-        int r = 0;
+        int r;
 
         if (s->line->json != JSON_OFF)
-                session_print_json(s, services, JSON_OFF);
-        else if (s->line->n_fleet > 1)
+                return session_print_json(s, services, JSON_OFF);
+        if (s->line->n_fleet > 1)
                 r = list_table_print_fleet(s->out, services, &s->out_style, wants_legend(s), clock_realtime_usec());
         else
                 r = list_table_print(s->out, services, &s->out_style, wants_legend(s), clock_realtime_usec());
-        return exit_code_of_result(r);
+        return r < 0 ? session_fail(s, r, NULL, NULL) : EX_DONE;
 }
 
 /* -- many hosts -- */
@@ -60,12 +61,14 @@ static int add_answer(Session *s, const HeroProcTarget *t, const FleetAnswer *a,
 
         if (r == 0) {
                 r = add_services(s, t, a->json, rows);
-                text = "its answer cannot be read; is hero_proc of another version there?";
+                text = r == -ENOMEM ? "out of memory"
+                                    : "its answer cannot be read; is hero_proc of another version there?";
         }
         if (r == 0)
                 return EX_DONE;
         code = outcome_info(r > 0 ? (Outcome) r : HERO_E_SERVER_UNREACHABLE)->code_name;
-        return fleet_rows_add_silent_host(rows, name_of(t), code, text) < 0 ? EX_FAILED : exit_code_of_result(r);
+        fleet_rows_add_silent_host(rows, name_of(t), code, text);
+        return exit_code_of_result(r);
 }
 
 static int list_fleet(Session *s) {
@@ -81,7 +84,11 @@ static int list_fleet(Session *s) {
                         code = exit_code_worst(code, add_answer(s, &line->fleet[i], &answers[i], rows));
                 fleet_answer_done(&answers[i]);
         }
-        fleet_rows_sort(rows);
+        rows = json_tree_finish(rows);
+        if (r == 0 && !rows)
+                r = -ENOMEM;
+        if (r == 0)
+                fleet_rows_sort(rows);
         code = r < 0 ? session_fail(s, r, NULL, NULL) : exit_code_worst(code, print_services(s, rows));
         json_object_put(rows);
         return code;

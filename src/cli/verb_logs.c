@@ -25,7 +25,7 @@ static int build_command(Session *s, const JournalQuery *query, char ***ret) {
         json_object_put(services);
         if (*ret)
                 return EX_DONE;
-        return code != EX_DONE ? code : exit_code_of_result(-ENOMEM);
+        return code != EX_DONE ? code : session_fail(s, -ENOMEM, NULL, NULL);
 }
 
 int verb_logs_run(Session *s) {

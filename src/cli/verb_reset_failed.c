@@ -32,12 +32,12 @@ int verb_reset_failed_run(Session *s) {
                 json = reset_report_json(&results);
                 if (!json)
                         return session_fail(s, -ENOMEM, NULL, NULL);
-                session_print_json(s, json, JSON_OFF);
+                code = session_print_json(s, json, JSON_OFF);
                 json_object_put(json);
         } else if (!s->line->quiet) {
                 r = reset_report_print(s->out, &results, &s->out_style, !s->line->no_legend);
                 if (r < 0)
                         return session_fail(s, r, NULL, NULL);
         }
-        return any_still_failed(&results) ? EX_FAILED : EX_DONE;
+        return any_still_failed(&results) ? EX_FAILED : code;
 }

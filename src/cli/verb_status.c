@@ -12,7 +12,8 @@
 
 #define DEFAULT_LINES "5"
 
-/* What the service said last, where this machine's journal can be asked. It is decoration: no failure of it counts. */
+/* What the service said last, where this machine's journal can be asked. It is decoration: no failure of it counts, but
+ * where there is no memory for it that is told. */
 static void print_last_lines(Session *s, struct json_object *service) {
         const CommandLine *line = s->line;
         JournalQuery query = {
@@ -27,8 +28,10 @@ static void print_last_lines(Session *s, struct json_object *service) {
         if (line->quiet || line->target.host || strcmp(query.n_lines, "0") == 0)
                 return;
         command = journal_command_for_service(&query, service);
-        if (!command)
+        if (!command) {
+                session_say(s, "the journal cannot be asked: out of memory");
                 return;
+        }
         fputs("\n", s->out);
         (void) fflush(s->out);
         (void) journal_command_run(command);
@@ -40,7 +43,7 @@ static int print_blocks(Session *s, struct json_object *services) {
 
         r = safe_text_json(services, s->out_style.utf8);
         if (r < 0)
-                return exit_code_of_result(r);
+                return session_fail(s, r, NULL, NULL);
         for (size_t i = 0; i < json_object_array_length(services); i++) {
                 struct json_object *service = json_object_array_get_idx(services, i);
 
@@ -62,10 +65,8 @@ int verb_status_run(Session *s) {
         for (size_t i = 0; i < json_object_array_length(services); i++)
                 code = exit_code_worst(code,
                                        exit_code_of_state(status_json_state(json_object_array_get_idx(services, i))));
-        if (s->line->json != JSON_OFF)
-                session_print_json(s, services, JSON_OFF);
-        else
-                code = exit_code_worst(code, print_blocks(s, services));
+        code = exit_code_worst(code, s->line->json != JSON_OFF ? session_print_json(s, services, JSON_OFF)
+                                                               : print_blocks(s, services));
         json_object_put(services);
         return code;
 }

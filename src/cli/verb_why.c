@@ -22,8 +22,7 @@ static int parse(Session *s, enum json_type type, const char *text, struct json_
                 r = safe_text_json(json, s->out_style.utf8);
         if (r < 0) {
                 json_object_put(json);
-                session_say(s, "hero_proc_server's answer cannot be read; is it of another version?");
-                return exit_code_of_result(r);
+                return session_fail_to_read(s, r, "answer");
         }
         *ret = json;
         return EX_DONE;
@@ -44,11 +43,11 @@ int verb_why_run(Session *s) {
         if (code != EX_DONE)
                 return code;
         if (s->line->json != JSON_OFF)
-                session_print_json(s, why, JSON_OFF);
+                code = session_print_json(s, why, JSON_OFF);
         else
                 why_block_print(s->out, why, &s->out_style, clock_realtime_usec());
         json_object_put(why);
-        return EX_DONE;
+        return code;
 }
 
 int verb_why_run_history(Session *s) {
@@ -69,10 +68,9 @@ int verb_why_run_history(Session *s) {
         if (code != EX_DONE)
                 return code;
         if (s->line->json != JSON_OFF)
-                session_print_json(s, transitions, JSON_OFF);
+                code = session_print_json(s, transitions, JSON_OFF);
         else
-                code = exit_code_of_result(why_block_print_history(s->out, transitions, &s->out_style,
-                                                                   !s->line->no_legend && !s->line->quiet));
+                r = why_block_print_history(s->out, transitions, &s->out_style, !s->line->no_legend && !s->line->quiet);
         json_object_put(transitions);
-        return code;
+        return r < 0 ? session_fail(s, r, NULL, NULL) : code;
 }

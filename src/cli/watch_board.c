@@ -12,6 +12,7 @@
 #include "boundary/cgroup_usage.h"
 #include "cli/terminal_keys.h"
 #include "cli/watch_state.h"
+#include "core/json_tree.h"
 
 #define RECONNECT_PAUSE_USEC (1 * USEC_PER_SEC)
 /* The rest of a key's bytes comes at once, even over a slow line; a lone escape is followed by nothing. */
@@ -22,7 +23,7 @@ static int on_redraw(sd_event_source *source, uint64_t usec _unused_, void *user
         int r = watch_draw(b);
 
         (void) source;
-        return r < 0 ? sd_event_exit(b->event, EX_FAILED) : 0;
+        return r < 0 ? sd_event_exit(b->event, r) : 0;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -56,13 +57,19 @@ void watch_forget_why(WatchBoard *b) {
 
 static void take_why(WatchBoard *b) {
         _cleanup_free_ char *text = NULL, *message = NULL;
+        struct json_object *json = NULL;
+        int r;
 
         if (!b->why_answered)
                 return;
-        if (hero_proc_client_read_why(&b->why, &text, &message) == 0) {
+        r = hero_proc_client_read_why(&b->why, &text, &message);
+        if (r == 0)
+                r = json_tree_parse(text, &json);
+        if (r == 0) {
                 json_object_put(b->why_json);
-                b->why_json = json_tokener_parse(text);
+                b->why_json = json;
         }
+        b->why_again = b->why_again || r == -ENOMEM;
         pending_call_done(&b->why);
         b->why_sent = b->why_answered = false;
         watch_redraw_soon(b);
@@ -239,6 +246,7 @@ static int await_first_answer(WatchBoard *b) {
 }
 
 static int run(WatchBoard *b) {
+        const char *text;
         int r = sd_event_new(&b->event);
 
         if (r >= 0)
@@ -249,6 +257,8 @@ static int run(WatchBoard *b) {
                 r = enter_screen(b);
         while (r >= 0 && sd_event_get_state(b->event) != SD_EVENT_FINISHED) {
                 r = sd_event_run(b->event, UINT64_MAX);
+                if (r >= 0 && service_view_error(b->view, &text) == -ENOMEM)
+                        r = -ENOMEM; /* nothing would tell it what it does not know now */
                 take_why(b);
                 if (b->why_again && !b->why_sent)
                         watch_ask_why(b);

@@ -11,17 +11,15 @@
 #include "boundary/service_view.h"
 #include "cli/safe_text.h"
 #include "cli/time_text.h"
+#include "core/json_tree.h"
 
 typedef struct WatchLines {
         Session *session;
         ServiceView *view;
+        bool failed; /* a line could not be made for want of memory */
 } WatchLines;
 
 /* -- as JSON -- */
-
-static void add_text(struct json_object *o, const char *key, const char *text) {
-        json_object_object_add(o, key, text ? json_object_new_string(text) : NULL);
-}
 
 static struct json_object *json_of_reasons(const ViewedService *s) {
         struct json_object *list = json_object_new_array();
@@ -29,15 +27,15 @@ static struct json_object *json_of_reasons(const ViewedService *s) {
         for (size_t i = 0; i < s->n_reasons; i++) {
                 struct json_object *o = json_object_new_object();
 
-                add_text(o, "code", s->reasons[i].code);
-                add_text(o, "text", s->reasons[i].text);
-                add_text(o, "subject", s->reasons[i].subject);
-                json_object_array_add(list, o);
+                json_tree_add_string(o, "code", s->reasons[i].code);
+                json_tree_add_string(o, "text", s->reasons[i].text);
+                json_tree_add_string(o, "subject", s->reasons[i].subject);
+                json_tree_append(list, o);
         }
         return list;
 }
 
-static void print_json(const WatchLines *w, const ViewEvent *e) {
+static void print_json(WatchLines *w, const ViewEvent *e) {
         static const char *const events[] = {
                 [VIEW_SERVICE_CHANGED] = "service",
                 [VIEW_SERVICE_REMOVED] = "removed",
@@ -46,38 +44,41 @@ static void print_json(const WatchLines *w, const ViewEvent *e) {
         };
         struct json_object *o = json_object_new_object();
 
-        if (!o)
-                return;
-        json_object_object_add(o, "at_usec", json_object_new_uint64(clock_realtime_usec()));
-        add_text(o, "event", events[e->kind]);
+        json_tree_add_unsigned(o, "at_usec", clock_realtime_usec());
+        json_tree_add_string(o, "event", events[e->kind]);
         if (e->service)
-                add_text(o, "name", e->service->name);
+                json_tree_add_string(o, "name", e->service->name);
         if (e->kind == VIEW_SERVICE_CHANGED) {
-                add_text(o, "from", (int) e->old_state < 0 ? NULL : service_state_to_string(e->old_state));
-                add_text(o, "to", service_state_to_string(e->service->state));
-                add_text(o, "wanted", e->service->wanted_up ? "up" : "down");
-                json_object_object_add(o, "since_usec", json_object_new_uint64(e->service->since_usec));
-                json_object_object_add(o, "reasons", json_of_reasons(e->service));
+                json_tree_add_string(o, "from", (int) e->old_state < 0 ? NULL : service_state_to_string(e->old_state));
+                json_tree_add_string(o, "to", service_state_to_string(e->service->state));
+                json_tree_add_string(o, "wanted", e->service->wanted_up ? "up" : "down");
+                json_tree_add_unsigned(o, "since_usec", e->service->since_usec);
+                json_tree_add(o, "reasons", json_of_reasons(e->service));
         }
-        session_print_json(w->session, o, JSON_SHORT);
+        w->failed = session_print_json(w->session, o, JSON_SHORT) != EX_DONE || w->failed;
         json_object_put(o);
 }
 
 /* -- for people -- */
 
-static void print_service(const WatchLines *w, const ViewEvent *e) {
+static void print_service(WatchLines *w, const ViewEvent *e) {
         const TerminalStyle *style = &w->session->out_style;
         const ViewedService *service = e->service;
         _cleanup_free_ char *reason = safe_text_dup(viewed_service_reason(service), style->utf8, false);
         bool is_step = (int) e->old_state >= 0 && e->old_state != service->state;
 
+        if (!reason) {
+                session_say(w->session, "out of memory");
+                w->failed = true;
+                return;
+        }
         fprintf(w->session->out, "%s%s%s %s: %s%s%s%s%s\n", terminal_style_color(style, service->state),
                 terminal_style_sign(style, service->state), terminal_style_plain(style), service->name,
                 is_step ? service_state_to_string(e->old_state) : "", is_step ? " -> " : "",
-                service_state_to_string(service->state), reason && *reason ? ": " : "", reason ? reason : "");
+                service_state_to_string(service->state), *reason ? ": " : "", reason);
 }
 
-static void print_line(const WatchLines *w, const ViewEvent *e) {
+static void print_line(WatchLines *w, const ViewEvent *e) {
         const TerminalStyle *style = &w->session->out_style;
         FILE *out = w->session->out;
         char stamp[TIME_TEXT_MAX];
@@ -139,21 +140,32 @@ static int reconnect(WatchLines *w) {
         return EX_DONE;
 }
 
+/* EX_DONE: it goes on. */
+static int look_at_what_was_told(WatchLines *w) {
+        const char *message;
+
+        if (ferror(w->session->out) || w->failed)
+                return EX_FAILED;
+        return service_view_error(w->view, &message) == -ENOMEM ? session_fail(w->session, -ENOMEM, NULL, NULL)
+                                                                : EX_DONE;
+}
+
 static int run(WatchLines *w) {
         char *message = NULL;
         int r = service_view_attach(w->view, w->session->connection, &message), code;
 
         if (r != 0)
                 return session_fail(w->session, r, NULL, message);
-        for (;;) {
+        for (code = look_at_what_was_told(w); code == EX_DONE;) {
                 r = hero_proc_connection_wait(w->session->connection, USEC_NEVER, &message);
                 free(TAKE_PTR(message));
-                if (ferror(w->session->out))
-                        return EX_FAILED;
-                code = r != 0 ? reconnect(w) : EX_DONE;
-                if (code != EX_DONE)
-                        return code;
+                code = look_at_what_was_told(w);
+                if (code == EX_DONE && r == -ENOMEM)
+                        code = session_fail(w->session, r, NULL, NULL);
+                else if (code == EX_DONE && r != 0)
+                        code = reconnect(w);
         }
+        return code;
 }
 
 int watch_lines_run(Session *s) {

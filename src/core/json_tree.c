@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/json_tree.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/json_strict.h"
 
 /* Said of a value by its userdata, which asks for no memory. */
 static char is_incomplete, is_raw;
@@ -40,8 +44,32 @@ void json_tree_add(struct json_object *object, const char *key, struct json_obje
         add(object, key, value, value_is_whole(value));
 }
 
+/* json-c loses a key that it copied where it then has no memory for a larger table: with one that it need not copy the
+ * table is made large enough first. */
+static bool has_room(struct json_object *object, const char *key) {
+        if (!object || json_object_object_get_ex(object, key, NULL))
+                return object != NULL;
+        if (json_object_object_add_ex(object, key, NULL, JSON_C_OBJECT_ADD_CONSTANT_KEY) < 0)
+                return false;
+        json_object_object_del(object, key);
+        return true;
+}
+
+static void add_copied(struct json_object *o, const char *key, struct json_object *value, bool value_is_whole) {
+        settle(o, value, value_is_whole, has_room(o, key) ? json_object_object_add(o, key, value) : -1);
+}
+
+void json_tree_add_copied(struct json_object *object, const char *key, struct json_object *value) {
+        add_copied(object, key, value, value_is_whole(value));
+}
+
+static void append(struct json_object *array, struct json_object *value, bool value_is_whole) {
+        settle(array, value, value_is_whole,
+               array && (value || value_is_whole) ? json_object_array_add(array, value) : -1);
+}
+
 void json_tree_append(struct json_object *array, struct json_object *value) {
-        settle(array, value, value_is_whole(value), array && value ? json_object_array_add(array, value) : -1);
+        append(array, value, value_is_whole(value));
 }
 
 void json_tree_add_null(struct json_object *object, const char *key) {
@@ -80,6 +108,69 @@ struct json_object *json_tree_finish(struct json_object *tree) {
                 return tree;
         json_object_put(tree);
         return NULL;
+}
+
+/* -- from text -- */
+
+static struct json_object *tree_of(const JsonValue *v);
+
+/* An object or array of what is below `v`. */
+static struct json_object *container_of(const JsonValue *v) {
+        bool is_object = v->kind == JSON_KIND_OBJECT;
+        struct json_object *o = is_object ? json_object_new_object() : json_object_new_array();
+
+        for (const JsonValue *child = v->first; child; child = child->next) {
+                struct json_object *value = tree_of(child);
+                bool whole = child->kind == JSON_KIND_NULL || value_is_whole(value);
+
+                if (is_object)
+                        add_copied(o, child->key, value, whole);
+                else
+                        append(o, value, whole);
+        }
+        return o;
+}
+
+/* Whose source is kept. */
+static struct json_object *real_of(const JsonValue *v) {
+        _cleanup_free_ char *source = strndup(v->source, v->source_length);
+
+        return source ? json_object_new_double_s(strtod(source, NULL), source) : NULL;
+}
+
+/* NULL: a null, or memory ran out. */
+static struct json_object *tree_of(const JsonValue *v) {
+        switch (v->kind) {
+        case JSON_KIND_BOOLEAN:
+                return json_object_new_boolean(v->boolean);
+        case JSON_KIND_INTEGER:
+                return json_object_new_int64(v->integer);
+        case JSON_KIND_REAL:
+                return real_of(v);
+        case JSON_KIND_STRING:
+                return json_object_new_string(v->string);
+        case JSON_KIND_ARRAY:
+        case JSON_KIND_OBJECT:
+                return container_of(v);
+        case JSON_KIND_NULL:
+                break;
+        }
+        return NULL;
+}
+
+int json_tree_parse(const char *text, struct json_object **ret) {
+        _cleanup_(json_document_freep) JsonDocument *d = NULL;
+        _cleanup_free_ char *message = NULL;
+        struct json_object *tree;
+        int r = json_strict_parse(text, strlen(text), &d, &message);
+
+        if (r < 0)
+                return r;
+        tree = json_tree_finish(tree_of(&d->values[0]));
+        if (!tree && d->values[0].kind != JSON_KIND_NULL)
+                return -ENOMEM;
+        *ret = tree;
+        return 0;
 }
 
 /* -- as text -- */
@@ -123,6 +214,8 @@ static void write_real(JsonText *t, const struct json_object *value) {
 }
 
 static void write_value(JsonText *t, const struct json_object *value) {
+        /* What it lacks may have been added to it when it was a part of the tree already. */
+        t->failed = t->failed || (value && !value_is_whole((struct json_object *) value));
         switch (json_object_get_type(value)) {
         case json_type_object:
                 write_object(t, value);
@@ -153,7 +246,7 @@ static void write_value(JsonText *t, const struct json_object *value) {
 }
 
 void json_tree_write(JsonText *t, const struct json_object *tree) {
-        if (is_whole((struct json_object *) tree))
+        if (tree)
                 write_value(t, tree);
         else
                 t->failed = true;

@@ -14,6 +14,8 @@
 
 /* Takes `value` in every case; NULL: memory ran out when it was made. Keys must outlive the tree. */
 void json_tree_add(struct json_object *object, const char *key, struct json_object *value);
+/* The same with a copy of the key. */
+void json_tree_add_copied(struct json_object *object, const char *key, struct json_object *value);
 void json_tree_append(struct json_object *array, struct json_object *value);
 
 /* A null. */
@@ -26,7 +28,11 @@ void json_tree_add_boolean(struct json_object *object, const char *key, bool val
 void json_tree_add_raw(struct json_object *object, const char *key, const char *json);
 void json_tree_append_string(struct json_object *array, const char *value);
 
-/* The tree, or NULL (and it is put) where any part of it is missing. */
+/* What the text says, which has to be as json_strict.h wants it: 0, -EBADMSG or -ENOMEM. */
+int json_tree_parse(const char *text, struct json_object **ret);
+
+/* The tree, or NULL (and it is put) where any part of it is missing. Of what was added to it before it was whole itself
+ * only the two below find out. */
 struct json_object *json_tree_finish(struct json_object *tree);
 
 /* Appends it as a value; what is not whole makes all of `t` fail. */

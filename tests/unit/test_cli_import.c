@@ -95,13 +95,14 @@ TEST(limits_files_and_spans_of_systemd_are_taken_as_far_as_they_go) {
                         "EnvironmentFile=/etc/%p\nCPUQuota=150%\nMemoryMax=20%\nTasksMax=infinity\n"
                         "TimeoutStopSec=1min 30s\nTimeoutStartSec=2 min\nRestartMaxDelaySec=5min\n"
                         "LoadCredential=key:/etc/key\nLoadCredential=other\nLimitNOFILE=infinity\nMemoryHigh=1G\n"
-                "ReadWritePaths=/a/ -/b\nReadWritePaths=/\n"
+                        "ReadWritePaths=/a/ -/b\nReadWritePaths=/\n"
                         "CapabilityBoundingSet=CAP_CHOWN CAP_KILL\nCapabilityBoundingSet=~CAP_SYS_ADMIN\n"
                         "[Install]\nWantedBy=multi-user.target\n",
                         "[{\"name\":\"web\",\"exec\":[\"/bin/a\"],\"env_file\":[\"/etc/a\",\"/etc/b\"],"
                         "\"limits\":{\"cpu_quota_percent\":150},\"stop_timeout_ms\":90000,\"start_timeout_ms\":120000,"
                         "\"restart\":{\"max_delay_ms\":300000},\"credentials\":{\"key\":\"/etc/key\"},"
-                        "\"systemd\":{\"LimitNOFILE\":\"infinity\",\"MemoryHigh\":\"1G\",\"ReadWritePaths\":[\"/a\",\"-/b\",\"/\"],"
+                        "\"systemd\":{\"LimitNOFILE\":\"infinity\",\"MemoryHigh\":\"1G\",\"ReadWritePaths\":[\"/"
+                        "a\",\"-/b\",\"/\"],"
                         "\"CapabilityBoundingSet\":[\"CAP_CHOWN\",\"CAP_KILL\"]},\"autostart\":true}]\n"
                         "x: EnvironmentFile=-/etc/b: it has to be there\n"
                         "x: EnvironmentFile=/etc/%p: has no equal; name each file\n"
@@ -199,14 +200,16 @@ TEST(words_are_split_as_a_shell_splits_them) {
                 { "'a\\b'", "[\"a\\\\b\"]" },
                 { "\"a\\\"b\"", "[\"a\\\"b\"]" },
         };
+        Import import = { 0 };
 
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-                struct json_object *words = import_split_words(cases[i].text);
+                struct json_object *words = import_split_words(&import, cases[i].text);
 
                 ASSERT_STREQ(json_object_to_json_string_ext(words, JSON_C_TO_STRING_PLAIN), cases[i].words);
                 json_object_put(words);
         }
-        ASSERT(!import_split_words("") && !import_split_words("'a") && !import_split_words("  "));
+        ASSERT(!import_split_words(&import, "") && !import_split_words(&import, "'a") &&
+               !import_split_words(&import, "  ") && !import.failed);
 }
 
 TEST(no_text_whatever_does_harm) {
