@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs injector.py in a sandbox whose hero_proc_server is the faulty one, and gateway_injector.py in one whose
-hero_proc_gateway is, and says what came of it. `make faults`."""
+"""Runs injector.py in a sandbox whose hero_proc_server is the faulty one, gateway_injector.py in one whose hero_proc_gateway
+is, and cli_injector.py, which runs the faulty hero_proc, and says what came of it. `make faults`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def prepare_gateway(box: Box) -> None:
     apply_services(box)
 
 
+def prepare_cli(box: Box) -> None:
+    box.write_file(f"{FOLDER}/plan", "\0" * PLAN_BYTES)
+    box.start_server()
+    apply_services(box)
+
+
 def apply_services(box: Box) -> None:
     definitions = [service(box, "web", probe=probe()), sleeper("idle", requires=["web"])]
     box.apply(*definitions)
@@ -62,6 +68,10 @@ def run_in_gateway(box: Box, *options: str, timeout: float = 300) -> list[dict[s
     return run_injector(box, "gateway_injector.py", *options, timeout=timeout)
 
 
+def run_in_cli(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
+    return run_injector(box, "cli_injector.py", "--program", box.fixture("faulty_hero_proc"), *options, timeout=timeout)
+
+
 def run_injector(box: Box, script: str, *options: str, timeout: float) -> list[dict[str, Any]]:
     process = box.spawn(["/usr/bin/python3", HERE / script, "--plan", f"{FOLDER}/plan", *options], stdout=subprocess.PIPE)
     said, _ = process.communicate(timeout=timeout)
@@ -70,7 +80,7 @@ def run_injector(box: Box, script: str, *options: str, timeout: float) -> list[d
     return json.loads(said)
 
 
-PARTS = {"server": (prepare, run_in), "gateway": (prepare_gateway, run_in_gateway)}
+PARTS = {"server": (prepare, run_in), "gateway": (prepare_gateway, run_in_gateway), "cli": (prepare_cli, run_in_cli)}
 
 
 def main() -> int:
