@@ -255,6 +255,10 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         return 0;
 }
 
+static bool has_room(const SystemdRequests *q) {
+        return q->bus && q->n_calls < SYSTEMD_CALLS_MAX;
+}
+
 static bool may_send(const SystemdRequests *q, const Request *request) {
         /* Services that take their time to become ready must not keep an operator's stop waiting. */
         unsigned n_jobs_max = request->is_stop ? SYSTEMD_JOBS_MAX : SYSTEMD_JOBS_MAX - SYSTEMD_JOBS_FOR_STOPS;
@@ -262,39 +266,54 @@ static bool may_send(const SystemdRequests *q, const Request *request) {
         return !request->makes_job || q->n_jobs < n_jobs_max;
 }
 
+static int request_send(SystemdRequests *q, Request *request) {
+        int r = sd_bus_call_async(q->bus, &request->slot, request->message, on_reply, request, CALL_TIMEOUT_USEC);
+
+        if (r < 0)
+                return connection_is_lost(q) ? -ECONNRESET : r;
+        request->message = sd_bus_message_unref(request->message);
+        request->sent = true;
+        q->n_calls++;
+        q->n_jobs += request->makes_job;
+        return 0;
+}
+
 /* Sends what fits, in order. What makes no job passes jobs that have to wait: to look costs nothing. */
 static void queue_send(SystemdRequests *q) {
         Request *next;
 
-        for (Request *request = q->first; request && q->bus && q->n_calls < SYSTEMD_CALLS_MAX; request = next) {
+        for (Request *request = q->first; request && has_room(q); request = next) {
                 int r;
 
                 next = request->next;
                 if (request->sent || !may_send(q, request))
                         continue;
-                request->sent = true;
-                q->n_calls++;
-                q->n_jobs += request->makes_job;
-                r = sd_bus_call_async(q->bus, &request->slot, request->message, on_reply, request, CALL_TIMEOUT_USEC);
+                r = request_send(q, request);
                 if (r < 0) {
-                        request_finish(request, connection_is_lost(q) ? -ECONNRESET : r, NULL, strerror(-r));
+                        request_finish(request, r, NULL, strerror(-r));
                         return; /* which has sent the rest */
                 }
-                request->message = sd_bus_message_unref(request->message);
         }
 }
 
+/* What cannot even be sent is told by what is returned, and not by done(): whoever asks has not yet noted that he did. */
 static int queue_add(SystemdRequests *q, sd_bus_message *m, const Request *blank) {
         Request *request = malloc(sizeof *request);
+        int r;
 
         if (!request)
                 return -ENOMEM;
         *request = *blank;
         request->queue = q;
         request->message = sd_bus_message_ref(m);
+        r = has_room(q) && may_send(q, request) ? request_send(q, request) : 0;
+        if (r < 0) {
+                request->take = NULL; /* systemd_requests_add_read() */
+                request_free(request);
+                return r == -ECONNRESET ? -ENOTCONN : r;
+        }
         *q->tail = request;
         q->tail = &request->next;
-        queue_send(q);
         return 0;
 }
 

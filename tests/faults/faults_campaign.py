@@ -87,6 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", default="0", help="so many a call and way; 0: each n")
     parser.add_argument("--kinds", default="1,2,3,4", help="1 no memory, 2 error, 3 EINTR, 4 short")
+    parser.add_argument("--spans", default="1", help="so many failures in a row, of the server: 1,30")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     options = parser.parse_args()
@@ -99,8 +100,9 @@ def main() -> int:
             prepare_part, run_part = PARTS[part]
             with Box(layers=[layer]) as box:
                 prepare_part(box)
+                spans = ["--spans", options.spans] if part == "server" else []
                 results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
-                                    timeout=24 * 3600)
+                                    *spans, timeout=24 * 3600)
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)
     findings = [finding for result in results for finding in result["findings"]]

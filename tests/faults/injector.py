@@ -32,6 +32,8 @@ ALLOCATION, ERROR, INTERRUPTED, SHORT = 1, 2, 3, 4  # FaultKind of fault_injecti
 KINDS = {ALLOCATION: "no memory", ERROR: "error", INTERRUPTED: "EINTR", SHORT: "short"}
 PLAN_BYTES = 48
 WITHIN_SECONDS = 15.0
+PATIENCE_SECONDS = 25.0
+SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
 SERVER = "/system.slice/hero_proc.service"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
 
@@ -60,6 +62,9 @@ class Plan:
         return struct.unpack("<q", self._map[40:48])[0]
 
 
+NO_ANSWER = "no answer: "
+
+
 @dataclass
 class Answer:
     error: str  # "": none
@@ -69,21 +74,30 @@ class Answer:
     def is_done(self) -> bool:
         return self.error == ""
 
+    @property
+    def is_missing(self) -> bool:
+        return self.error.startswith(NO_ANSWER)
+
 
 class Bus:
     """One connection, for as long as it holds."""
 
     def __init__(self) -> None:
         self._raw: RawBus | None = None
+        self._patience_seconds = PATIENCE_SECONDS
+
+    def be_patient(self, seconds: float) -> None:
+        if seconds != self._patience_seconds:
+            self._raw, self._patience_seconds = None, seconds
 
     def call(self, member: str, signature: str = "", *values: Any, has_text: bool = False) -> Answer:
         try:
-            self._raw = self._raw or RawBus()
+            self._raw = self._raw or RawBus(patience_seconds=self._patience_seconds)
             error, _ = self._raw.call(*MANAGER, member, signature, *values)
             return Answer(error, self._raw.last_text() if has_text and not error else "")
         except (OSError, RuntimeError) as gone:
             self._raw = None
-            return Answer(f"no answer: {gone}")
+            return Answer(f"{NO_ANSWER}{gone}")
 
 
 @dataclass
@@ -105,9 +119,10 @@ class Result:
 
 
 class Injector:
-    def __init__(self, plan: Plan, definitions: list[dict], first: int = 1, last: int = 0):
+    def __init__(self, plan: Plan, definitions: list[dict], first: int = 1, last: int = 0, is_side_by_side: bool = False):
         self.plan = plan
         self.first, self.last = first, last
+        self.is_side_by_side = is_side_by_side
         self.bus = Bus()
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
@@ -162,8 +177,11 @@ class Injector:
         return ""
 
     def try_once(self, scenario: Scenario, kind: int, n: int, span: int, result: Result) -> bool:
-        """False: nothing was left to fail."""
+        """False: nothing was left to fail. Of several failures in a row one may be of the error that tells of another:
+        that no answer comes is nothing wrong then, if all is as it should be."""
+        self.bus.be_patient(PATIENCE_SECONDS)
         scenario.prepare()
+        self.bus.be_patient(PATIENCE_SECONDS if span == 1 else SHORT_PATIENCE_SECONDS)
         before = self.server()
         self.plan.begin(kind, n, span)
         began = time.monotonic()
@@ -171,6 +189,7 @@ class Injector:
         took = time.monotonic() - began
         self.bus.call("ListServices")  # what was put off by the call has been done then
         _, failed = self.plan.end()
+        self.bus.be_patient(PATIENCE_SECONDS)
         result.n, result.injected = n, result.injected + (failed > 0)
         result.errors += not answer.is_done
 
@@ -188,10 +207,11 @@ class Injector:
             wrong("an error, and nothing was made to fail")
         return failed > 0
 
-    def numbers(self, scenario: Scenario, kind: int, tries: int):
+    def numbers(self, scenario: Scenario, kind: int, span: int, tries: int):
         """Each n; or so many, spread over those that there are."""
         if tries == 0:
-            yield from range(self.first, self.last + 1) if self.last else itertools.count(self.first)
+            step = span if self.is_side_by_side else 1
+            yield from range(self.first, self.last + 1, step) if self.last else itertools.count(self.first, step)
             return
         scenario.prepare()
         self.plan.begin(kind, 2**62, 1)
@@ -205,7 +225,7 @@ class Injector:
     def run(self, scenario: Scenario, kind: int, span: int, tries: int) -> Result:
         way = KINDS[kind] if span == 1 else f"{KINDS[kind]}, {span} in a row"
         result = Result(scenario.name, way)
-        for n in self.numbers(scenario, kind, tries):
+        for n in self.numbers(scenario, kind, span, tries):
             if not self.try_once(scenario, kind, n, span, result) and tries == 0:
                 break
             if len(result.findings) >= 10:
@@ -297,8 +317,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--kinds", default="1,2,3,4")
     parser.add_argument("--spans", default="1", help="so many in a row: 1,30")
+    parser.add_argument("--side-by-side", action="store_true", help="with --tries 0: each n is in one of the spans, and not in each")
     options = parser.parse_args()
-    injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()), options.first, options.last)
+    injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()), options.first, options.last,
+                        options.side_by_side)
     results = []
     for scenario in injector.scenarios():
         if options.only not in scenario.name:

@@ -92,10 +92,10 @@ class RawBus:
     """A connection to the bus that sends what busctl does not: strings of any size (a command line ends at 128 KiB), and
     arguments that a member does not take. Knows the types s, t, i and as."""
 
-    def __init__(self, user: bool = False):
+    def __init__(self, user: bool = False, patience_seconds: float = 25):
         path = f"{os.environ['XDG_RUNTIME_DIR']}/bus" if user else "/run/dbus/system_bus_socket"
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(25)
+        self._socket.settimeout(patience_seconds)
         self._socket.connect(path)
         self._socket.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(os.getuid()).encode().hex().encode())
         assert self._socket.recv(256).startswith(b"OK ")
