@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "boundary/systemd_facts.h"
 #include "boundary/systemd_requests.h"
 
@@ -14,6 +15,9 @@
  */
 #define HERO_UNIT_PATH UNIT_PATH "/hero_2d"
 
+/* Until what was lost for want of memory is asked for: some memory may be free by then, and a burst of losses is one. */
+#define RESYNC_DELAY_USEC (20 * USEC_PER_MSEC)
+
 struct SystemdClient {
         SystemdCallbacks callbacks;
         void *userdata;
@@ -21,10 +25,15 @@ struct SystemdClient {
         sd_bus *bus;           /* NULL: no connection */
         sd_bus_slot *slots[8]; /* matches and the calls of the greeting */
         size_t n_slots;
+        sd_event_source *resync; /* made beforehand, so that to arm it asks for no memory */
         bool reachable, reloading, shutting_down;
+        bool news_lost;     /* since the last resync(), for want of memory */
+        bool greeting_lost; /* … of the answers to a greeting, one */
         unsigned version;
         uint64_t manager_start_usec;
 };
+
+static int on_resync(sd_event_source *source, uint64_t usec, void *userdata);
 
 int systemd_client_new(sd_event *event, const SystemdCallbacks *callbacks, void *userdata, SystemdClient **ret) {
         _cleanup_(systemd_client_freep) SystemdClient *c = calloc(1, sizeof *c);
@@ -35,6 +44,10 @@ int systemd_client_new(sd_event *event, const SystemdCallbacks *callbacks, void 
         c->callbacks = *callbacks;
         c->userdata = userdata;
         r = systemd_requests_new(event, &c->requests);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &c->resync, CLOCK_MONOTONIC, RESYNC_DELAY_USEC, 0, on_resync, c);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->resync, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -53,6 +66,7 @@ SystemdClient *systemd_client_free(SystemdClient *c) {
                 return NULL;
         drop_connection(c);
         systemd_requests_free(c->requests);
+        sd_event_source_disable_unref(c->resync);
         free(c);
         return NULL;
 }
@@ -81,42 +95,69 @@ static void become_unreachable(SystemdClient *c) {
         c->callbacks.unreachable(c->userdata);
 }
 
-/* The unit's name behind a signal's object path, when it is one of ours and known. To be freed. */
-static char *known_unit(SystemdClient *c, const char *path, UnitFacts **ret_facts) {
-        char *unit = NULL;
+/* -- what memory ran out for -- */
 
-        if (!path || strncmp(path, HERO_UNIT_PATH, strlen(HERO_UNIT_PATH)) != 0 ||
-            sd_bus_path_decode(path, UNIT_PATH, &unit) <= 0)
-                return NULL;
-        *ret_facts = c->callbacks.find(unit, c->userdata);
-        if (!*ret_facts) {
-                free(unit);
-                return NULL;
+void systemd_client_resync_soon(SystemdClient *c) {
+        int enabled = SD_EVENT_OFF;
+
+        if (sd_event_source_get_enabled(c->resync, &enabled) > 0)
+                return;
+        (void) sd_event_source_set_time_relative(c->resync, RESYNC_DELAY_USEC);
+        (void) sd_event_source_set_enabled(c->resync, SD_EVENT_ONESHOT);
+}
+
+/* Signals come once, and so do answers: what cannot be read for want of memory is asked for anew. */
+static int note_loss(SystemdClient *c, int r) {
+        if (r == -ENOMEM) {
+                c->news_lost = true;
+                systemd_client_resync_soon(c);
         }
-        return unit;
+        return r;
+}
+
+/* The unit's name behind a signal's object path, to be freed, when it is one of ours and known. 0: it is not. */
+static int known_unit(SystemdClient *c, const char *path, char **ret, UnitFacts **ret_facts) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        if (!path || strncmp(path, HERO_UNIT_PATH, strlen(HERO_UNIT_PATH)) != 0)
+                return 0;
+        r = sd_bus_path_decode(path, UNIT_PATH, &unit);
+        if (r <= 0)
+                return r;
+        *ret_facts = c->callbacks.find(unit, c->userdata);
+        if (!*ret_facts)
+                return 0;
+        *ret = TAKE_PTR(unit);
+        return 1;
 }
 
 static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         SystemdClient *c = userdata;
         UnitFacts *facts;
-        _cleanup_free_ char *unit = known_unit(c, sd_bus_message_get_path(m), &facts);
+        _cleanup_free_ char *unit = NULL;
+        int r = note_loss(c, known_unit(c, sd_bus_message_get_path(m), &unit, &facts));
 
         (void) error;
-        if (!unit || sd_bus_message_skip(m, "s") < 0)
+        if (r <= 0 || note_loss(c, sd_bus_message_skip(m, "s")) < 0)
                 return 0;
         if (facts->load == UNIT_NOT_LOADED)
                 facts->load = UNIT_LOADED;
-        (void) systemd_facts_read(m, facts);
-        c->callbacks.changed(unit, c->userdata);
+        if (note_loss(c, systemd_facts_read(m, facts)) >= 0)
+                c->callbacks.changed(unit, c->userdata);
         return 0;
 }
 
 static int on_unit_removed(sd_bus_message *m, SystemdClient *c) {
         const char *unit;
         UnitFacts *facts;
+        int r;
 
-        if (c->reloading || sd_bus_message_read(m, "s", &unit) < 0)
+        if (c->reloading)
                 return 0;
+        r = sd_bus_message_read(m, "s", &unit);
+        if (r < 0)
+                return r;
         facts = c->callbacks.find(unit, c->userdata);
         if (facts)
                 c->callbacks.unloaded(unit, c->userdata);
@@ -130,18 +171,20 @@ static bool is_shutdown_unit(const char *unit) {
 static int on_job_new(sd_bus_message *m, SystemdClient *c) {
         const char *unit;
         uint32_t id;
+        int r = sd_bus_message_read(m, "uos", &id, NULL, &unit);
 
-        if (sd_bus_message_read(m, "uos", &id, NULL, &unit) >= 0 && is_shutdown_unit(unit))
+        if (r >= 0 && is_shutdown_unit(unit))
                 c->shutting_down = true;
-        return 0;
+        return r;
 }
 
 static int on_job_removed(sd_bus_message *m, SystemdClient *c) {
         const char *unit, *result;
         uint32_t id;
+        int r = sd_bus_message_read(m, "uoss", &id, NULL, &unit, &result);
 
-        if (sd_bus_message_read(m, "uoss", &id, NULL, &unit, &result) < 0)
-                return 0;
+        if (r < 0)
+                return r;
         if (is_shutdown_unit(unit) && strcmp(result, "done") != 0)
                 c->shutting_down = false;
         systemd_requests_job_removed(c->requests, id, result);
@@ -149,26 +192,30 @@ static int on_job_removed(sd_bus_message *m, SystemdClient *c) {
 }
 
 static int on_reloading(sd_bus_message *m, SystemdClient *c) {
-        int reloading;
+        int reloading, r = sd_bus_message_read(m, "b", &reloading);
 
-        if (sd_bus_message_read(m, "b", &reloading) < 0)
-                return 0;
+        if (r < 0)
+                return r;
         c->reloading = reloading;
         if (!reloading && c->reachable)
-                c->callbacks.resync(c->userdata);
+                c->callbacks.resync(false, c->userdata);
         return 0;
 }
 
 static int on_manager_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        SystemdClient *c = userdata;
+        int r = 0;
+
         (void) error;
         if (sd_bus_message_is_signal(m, NULL, "UnitRemoved"))
-                return on_unit_removed(m, userdata);
-        if (sd_bus_message_is_signal(m, NULL, "JobRemoved"))
-                return on_job_removed(m, userdata);
-        if (sd_bus_message_is_signal(m, NULL, "JobNew"))
-                return on_job_new(m, userdata);
-        if (sd_bus_message_is_signal(m, NULL, "Reloading"))
-                return on_reloading(m, userdata);
+                r = on_unit_removed(m, c);
+        else if (sd_bus_message_is_signal(m, NULL, "JobRemoved"))
+                r = on_job_removed(m, c);
+        else if (sd_bus_message_is_signal(m, NULL, "JobNew"))
+                r = on_job_new(m, c);
+        else if (sd_bus_message_is_signal(m, NULL, "Reloading"))
+                r = on_reloading(m, c);
+        (void) note_loss(c, r);
         return 0;
 }
 
@@ -176,18 +223,46 @@ static int on_manager_signal(sd_bus_message *m, void *userdata, sd_bus_error *er
 
 static int greet(SystemdClient *c);
 
+static int greet_or_later(SystemdClient *c) {
+        if (greet(c) == -ENOMEM)
+                systemd_client_resync_soon(c);
+        return 0;
+}
+
+/* Nothing of it may be missing when systemd is said to be there: the next greeting brings all of it. */
+static int greeting_answer(SystemdClient *c, int r) {
+        c->greeting_lost = c->greeting_lost || r == -ENOMEM;
+        return note_loss(c, r);
+}
+
+static int on_resync(sd_event_source *source, uint64_t usec, void *userdata) {
+        SystemdClient *c = userdata;
+        bool lost = c->news_lost;
+
+        (void) source;
+        (void) usec;
+        c->news_lost = false;
+        if (c->reachable)
+                c->callbacks.resync(lost, c->userdata);
+        else if (c->bus)
+                (void) greet_or_later(c);
+        return 0;
+}
+
 static int on_system_state(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         SystemdClient *c = userdata;
         const char *state;
 
         (void) error;
         if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY) && sd_bus_is_open(c->bus) > 0)
-                return greet(c); /* it was silent for as long as a call waits: ask again */
-        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &state) < 0)
+                return greet_or_later(c); /* it was silent for as long as a call waits: ask again */
+        if (sd_bus_message_is_method_error(m, NULL))
                 return 0; /* NameOwnerChanged brings the next try */
+        if (greeting_answer(c, sd_bus_message_read(m, "v", "s", &state)) < 0 || c->greeting_lost)
+                return 0;
         c->shutting_down = strcmp(state, "stopping") == 0;
         c->reachable = true;
-        c->callbacks.resync(c->userdata);
+        c->callbacks.resync(false, c->userdata);
         return 0;
 }
 
@@ -196,7 +271,8 @@ static int on_version(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *version;
 
         (void) error;
-        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "s", &version) >= 0)
+        if (!sd_bus_message_is_method_error(m, NULL) &&
+            greeting_answer(c, sd_bus_message_read(m, "v", "s", &version)) >= 0)
                 c->version = (unsigned) strtoul(version, NULL, 10); /* "252.39-1~deb12u1" */
         return 0;
 }
@@ -206,7 +282,7 @@ static int on_manager_start(sd_bus_message *m, void *userdata, sd_bus_error *err
 
         (void) error;
         if (!sd_bus_message_is_method_error(m, NULL))
-                (void) sd_bus_message_read(m, "v", "t", &c->manager_start_usec);
+                (void) greeting_answer(c, sd_bus_message_read(m, "v", "t", &c->manager_start_usec));
         return 0;
 }
 
@@ -230,8 +306,10 @@ static int call_manager(SystemdClient *c, const char *interface, const char *mem
 
 static int greet(SystemdClient *c) {
         const char *properties = "org.freedesktop.DBus.Properties";
-        int r = call_manager(c, "org.freedesktop.systemd1.Manager", "Subscribe", on_subscribed, NULL);
+        int r;
 
+        c->greeting_lost = false;
+        r = call_manager(c, "org.freedesktop.systemd1.Manager", "Subscribe", on_subscribed, NULL);
         if (r >= 0)
                 r = call_manager(c, properties, "Get", on_version, "Version");
         if (r >= 0)
@@ -248,7 +326,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
         if (sd_bus_message_read(m, "sss", NULL, NULL, &owner) < 0)
                 return 0;
         become_unreachable(c);
-        return *owner ? greet(c) : 0;
+        return *owner ? greet_or_later(c) : 0;
 }
 
 static int on_match_installed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -410,14 +488,17 @@ typedef struct ReadContext {
 } ReadContext;
 
 /* The reply of GetAll: facts are updated only here, so that a reply which comes late finds the unit by name again. */
-static void take_properties(sd_bus_message *reply, void *context) {
+static int take_properties(sd_bus_message *reply, void *context) {
         ReadContext *read = context;
-        UnitFacts *facts = read->client->callbacks.find(read->unit, read->client->userdata);
+        SystemdClient *c = read->client;
+        UnitFacts *facts = c->callbacks.find(read->unit, c->userdata);
+        int r = reply && facts ? note_loss(c, systemd_facts_read(reply, facts)) : 0;
 
-        if (reply && facts && systemd_facts_read(reply, facts) >= 0)
-                read->client->callbacks.changed(read->unit, read->client->userdata);
+        if (reply && facts && r >= 0)
+                c->callbacks.changed(read->unit, c->userdata);
         free(read->unit);
         free(read);
+        return r < 0 ? r : 0;
 }
 
 /* With all that is kept of such a unit: of a service that stands in two interfaces, and "" is all of them at once. */

@@ -31,8 +31,9 @@ typedef struct SystemdCallbacks {
         void (*changed)(const char *unit, void *userdata);
         /* systemd has unloaded `unit` (never called for the round trip of a daemon-reload). */
         void (*unloaded)(const char *unit, void *userdata);
-        /* systemd can be reached, or signals may have been missed: list, compare, read what differs. */
-        void (*resync)(void *userdata);
+        /* systemd can be reached, or signals may have been missed: list, compare, read what differs. lost: some were, for
+         * want of memory, and may have told what no list shows: read all. */
+        void (*resync)(bool lost, void *userdata);
         /* systemd has left the bus, or the bus left us. What was in flight has been reported as -ECONNRESET. */
         void (*unreachable)(void *userdata);
 } SystemdCallbacks;
@@ -91,8 +92,12 @@ int systemd_client_set_properties(SystemdClient *c, const char *unit, struct jso
 int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_listed_t listed, void *userdata);
 /* The same of units by their names, which costs only for these. One that is not loaded is listed as such. */
 int systemd_client_list_named(SystemdClient *c, const char *const *names, systemd_listed_t listed, void *userdata);
-/* Reads all properties of `unit` into its facts (find()), then changed(), then done. */
+/* Reads all properties of `unit` into its facts (find()), then changed(), then done. Where memory runs out for the answer
+ * all is read again soon, without being asked. */
 int systemd_client_read(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata);
+
+/* resync() soon: what it was to find out has found no memory. Asks for none itself. */
+void systemd_client_resync_soon(SystemdClient *c);
 
 /* No callback with this userdata comes any more. Calls that wait in line are dropped, those that were sent go on. */
 void systemd_client_forget(SystemdClient *c, const void *userdata);

@@ -119,7 +119,7 @@ static int read_property(sd_bus_message *m, const char *name, UnitFacts *f) {
         return sd_bus_message_skip(m, "v");
 }
 
-int systemd_facts_read(sd_bus_message *m, UnitFacts *f) {
+static int read_properties(sd_bus_message *m, UnitFacts *f) {
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
@@ -131,10 +131,18 @@ int systemd_facts_read(sd_bus_message *m, UnitFacts *f) {
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
         }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int systemd_facts_read(sd_bus_message *m, UnitFacts *f) {
+        UnitFacts all = *f;
+        int r = read_properties(m, &all);
+
         if (r < 0)
                 return r;
+        *f = all;
         /* Kept so that the tail of a stop (down, its job not yet removed) is not taken for a start. */
         if (f->active == UNIT_DEACTIVATING && f->job_id != 0)
                 f->stopping_job_id = f->job_id;
-        return sd_bus_message_exit_container(m);
+        return 0;
 }

@@ -23,7 +23,7 @@ struct Request {
         uint64_t timeout_usec;
         systemd_done_t done;
         systemd_listed_t listed;
-        void (*take)(sd_bus_message *reply, void *context);
+        int (*take)(sd_bus_message *reply, void *context);
         void *take_context;
         void *userdata;
 };
@@ -48,7 +48,7 @@ int systemd_requests_new(sd_event *event, SystemdRequests **ret) {
 
 static void request_free(Request *request) {
         if (request->take)
-                request->take(NULL, request->take_context);
+                (void) request->take(NULL, request->take_context);
         sd_bus_slot_unref(request->slot);
         sd_event_source_disable_unref(request->timer);
         sd_bus_message_unref(request->message);
@@ -236,6 +236,7 @@ static void finish_list(Request *request, sd_bus_message *reply) {
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         Request *request = userdata;
         const sd_bus_error *error = sd_bus_message_get_error(m);
+        int r;
 
         (void) ignored;
         request->slot = sd_bus_slot_unref(request->slot);
@@ -247,10 +248,9 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         } else if (request->listed) {
                 finish_list(request, m);
         } else {
-                if (request->take)
-                        request->take(m, request->take_context);
+                r = request->take ? request->take(m, request->take_context) : 0;
                 request->take = NULL;
-                request_finish(request, 0, NULL, NULL);
+                request_finish(request, r, NULL, NULL);
         }
         return 0;
 }
@@ -332,13 +332,13 @@ int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_lis
         return queue_add(q, m, &(Request){ .listed = listed, .userdata = userdata });
 }
 
-int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, void (*take)(sd_bus_message *reply, void *context),
+int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, int (*take)(sd_bus_message *reply, void *context),
                               void *context, systemd_done_t done, void *userdata) {
         int r = queue_add(q, m,
                           &(Request){ .take = take, .take_context = context, .done = done, .userdata = userdata });
 
         if (r < 0)
-                take(NULL, context);
+                (void) take(NULL, context);
         return r;
 }
 

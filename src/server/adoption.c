@@ -24,6 +24,8 @@ struct Adoption {
         bool done;       /* a pass was completed on this connection */
         bool first_done; /* … or ever */
         bool listing, list_again;
+        bool read_all;    /* until a pass is complete: a list does not show all that was lost */
+        bool is_cut;      /* memory ran out for a part of this pass */
         bool in_doubt;    /* the server was held up: what is kept may be long past until a pass is complete */
         unsigned n_reads; /* of this pass, outstanding */
         void (*ready)(void *userdata);
@@ -318,10 +320,26 @@ static void finish_pass(Adoption *a) {
         supervisor_metrics(a->supervisor)->n_systemd_connections += !a->done;
         a->done = a->first_done = true;
         a->in_doubt = a->list_again;
+        a->read_all = a->read_all && a->list_again;
         if (first && a->ready)
                 a->ready(a->ready_userdata);
         if (a->list_again)
                 start_pass(a);
+}
+
+/* Nothing is concluded from a part: what the pass was for is asked for anew. */
+static void pass_again_soon(Adoption *a) {
+        a->is_cut = false;
+        a->read_all = true;
+        a->in_doubt = a->done;
+        systemd_client_resync_soon(supervisor_systemd(a->supervisor));
+}
+
+static void end_pass(Adoption *a) {
+        if (a->is_cut)
+                pass_again_soon(a);
+        else
+                finish_pass(a);
 }
 
 static void on_read(void *userdata, int r, const char *job_result, const char *text) {
@@ -333,8 +351,10 @@ static void on_read(void *userdata, int r, const char *job_result, const char *t
                 return; /* unreachable() has begun again */
         if (r == -ETIMEDOUT)
                 a->list_again = true;
+        if (r == -ENOMEM)
+                a->is_cut = true;
         if (a->n_reads > 0 && --a->n_reads == 0)
-                finish_pass(a);
+                end_pass(a);
 }
 
 static void set_unlisted(Service *s) {
@@ -362,16 +382,21 @@ static void compare(Adoption *a, const UnitListed *u) {
         UnitFacts *facts = find(u->name, a);
         Service *s = supervisor_find_by_unit(a->supervisor, u->name);
         Action *action = s ? service_find_action_by_unit(s, u->name) : NULL;
+        int r;
 
         if (!facts)
                 return;
         facts->load = systemd_facts_load_state(u->load_state);
-        if (facts->load == UNIT_NOT_LOADED || ((!action || action->facts_read) && !differs(facts, u)))
+        if (facts->load == UNIT_NOT_LOADED ||
+            (!a->read_all && (!action || action->facts_read) && !differs(facts, u)))
                 return;
         if (!action && take_listed_slice(facts, u))
                 return;
-        if (systemd_client_read(supervisor_systemd(a->supervisor), u->name, on_read, a) >= 0)
+        r = systemd_client_read(supervisor_systemd(a->supervisor), u->name, on_read, a);
+        if (r >= 0)
                 a->n_reads++;
+        else if (r == -ENOMEM)
+                a->is_cut = true;
 }
 
 static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_units) {
@@ -382,10 +407,12 @@ static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_u
         a->listing = false;
         if (r == -ETIMEDOUT)
                 start_pass(a); /* it was silent for as long as a call waits: ask again */
-        if (r < 0) {
+        if (r == -ENOMEM)
+                pass_again_soon(a);
+        else if (r < 0)
                 a->in_doubt = a->in_doubt && a->listing;
+        if (r < 0)
                 return;
-        }
         for (size_t i = 0; i < n; i++)
                 if (services[i]->step == UNITS_SETTLED)
                         set_unlisted(services[i]);
@@ -404,22 +431,30 @@ static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_u
 
 static void start_pass(Adoption *a) {
         static const char *const patterns[] = { "hero-*", NULL };
+        int r;
 
         a->list_again = a->listing || a->n_reads > 0;
         if (a->list_again)
                 return;
-        a->listing = systemd_client_list(supervisor_systemd(a->supervisor), patterns, on_listed, a) >= 0;
+        r = systemd_client_list(supervisor_systemd(a->supervisor), patterns, on_listed, a);
+        a->listing = r >= 0;
+        a->in_doubt = a->in_doubt && a->listing;
+        if (r == -ENOMEM)
+                pass_again_soon(a);
 }
 
-static void resync(void *userdata) {
-        start_pass(userdata);
+static void resync(bool lost, void *userdata) {
+        Adoption *a = userdata;
+
+        a->read_all = a->read_all || lost;
+        start_pass(a);
 }
 
 void adoption_look_again(Adoption *a) {
         if (!a->done)
                 return; /* it is about to be looked at anyway */
+        a->in_doubt = true; /* before it is begun: memory may run out for it, and then it is begun again */
         start_pass(a);
-        a->in_doubt = a->listing || a->list_again;
 }
 
 static void unreachable(void *userdata) {
@@ -428,7 +463,7 @@ static void unreachable(void *userdata) {
         Service *const *services = supervisor_services(a->supervisor, &n);
 
         log_warning("systemd cannot be reached: nothing is claimed until it can");
-        a->done = a->listing = a->list_again = a->in_doubt = false;
+        a->done = a->listing = a->list_again = a->in_doubt = a->read_all = a->is_cut = false;
         a->n_reads = 0;
         for (size_t i = 0; i < n; i++) {
                 service_units_interrupt(services[i]);

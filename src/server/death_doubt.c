@@ -26,9 +26,10 @@ static void on_answer(void *userdata, int r, const char *job_result, const char 
         int action = (int) (a - s->actions);
         uint64_t until_usec = has_died(a) ? clock_monotonic_usec() + DEATH_PATIENCE_USEC : 0;
 
-        (void) r;
         (void) job_result;
         (void) text;
+        if (r == -ENOMEM)
+                return; /* no answer: the doubt ends by its time */
         for (size_t i = 0; i < s->definition->n_sockets; i++)
                 if (s->sockets[i].definition->action == action)
                         settle(&s->sockets[i].doubt_until_usec, until_usec);

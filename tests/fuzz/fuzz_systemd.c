@@ -412,6 +412,9 @@ static void on_unloaded(const char *unit, void *userdata) {
         CLAIM(on_find(unit, userdata), "%s", unit);
 }
 
+static void on_resync(_unused_ bool lost, _unused_ void *userdata) {
+}
+
 static void on_nothing(_unused_ void *userdata) {
 }
 
@@ -490,7 +493,7 @@ static void step(Conversation *c) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static const SystemdCallbacks callbacks = { on_find, on_changed, on_unloaded, on_nothing, on_nothing };
+        static const SystemdCallbacks callbacks = { on_find, on_changed, on_unloaded, on_resync, on_nothing };
         static Conversation c;
 
         c = (Conversation){ .in = { data, size } };
