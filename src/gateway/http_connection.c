@@ -240,7 +240,7 @@ static void send_stream(HttpConnection *c) {
         struct iovec part;
         bool ended;
 
-        if (!send_out(c)) {
+        if (c->is_gone || !send_out(c)) { /* cut off meanwhile: what follows would put its end off for ever */
                 if (c->is_gone)
                         http_connection_free(c);
                 return;
@@ -327,6 +327,10 @@ static void go_on(HttpConnection *c) {
                         return;
                 if (c->phase == HTTP_PHASE_BODY && c->exchange->n_body == c->exchange->n_body_expected)
                         dispatch(c);
+                if (c->phase == HTTP_PHASE_ANSWER && c->is_gone) { /* there was no memory to say anything */
+                        http_connection_free(c);
+                        return;
+                }
                 if (c->phase == HTTP_PHASE_ANSWER && c->stream) {
                         begin_stream(c);
                         return;

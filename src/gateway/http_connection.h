@@ -33,6 +33,7 @@ struct HttpExchange {
         } extra[HTTP_EXTRA_HEADERS_MAX];
         size_t n_extra;
         bool is_answered;
+        bool lacks_header;      /* there was no memory for one */
         bool has_get, has_post; /* routes of that path */
 };
 

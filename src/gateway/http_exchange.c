@@ -168,6 +168,7 @@ void http_exchange_add_header(HttpExchange *x, const char *name, const char *val
         char *name_copy = strdup(name), *value_copy = strdup(value);
 
         if (!name_copy || !value_copy || x->n_extra == HTTP_EXTRA_HEADERS_MAX || strpbrk(value, "\r\n")) {
+                x->lacks_header = x->lacks_header || !name_copy || !value_copy;
                 free(name_copy);
                 free(value_copy);
                 return;
@@ -230,7 +231,7 @@ static void print_date(FILE *f) {
 /* n_body SIZE_MAX: the body ends with the connection. */
 static char *compose(const HttpExchange *x, unsigned status, const char *content_type, size_t n_body, size_t *ret_n) {
         char *head = NULL;
-        FILE *f = text_stream_open(&head, ret_n);
+        FILE *f = x->lacks_header ? NULL : text_stream_open(&head, ret_n);
 
         if (!f)
                 return NULL;
