@@ -20,13 +20,15 @@ enum {
 
 #define ASK_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
-/* A page that waits for its parts, one after the other. What cannot be had is left out, and the page says so. */
+/* A page that waits for its parts, one after the other. What cannot be had is left out, and the page says so; where
+ * there is no memory for a part, there is no page. */
 typedef struct Detail {
         HttpExchange *exchange;
         Gateway *gateway;
         char *name, *why, *history;
         HtmlText log;
-        bool may_see_log;
+        int log_result;
+        bool may_see_log, is_log_cut, lacks_memory;
 } Detail;
 
 static void detail_free(Detail *d) {
@@ -66,13 +68,20 @@ static void put_texts(HtmlText *h, const JsonValue *why, const char *key, const 
         }
 }
 
+static bool read_answer(HtmlText *h, const char *text, JsonDocument **ret, char **reterr_message) {
+        int r = text ? json_strict_parse(text, strlen(text), ret, reterr_message) : -ENODATA;
+
+        h->failed = h->failed || r == -ENOMEM;
+        return r >= 0;
+}
+
 static void put_why(HtmlText *h, const char *text) {
         _cleanup_(json_document_freep) JsonDocument *d = NULL;
         _cleanup_free_ char *message = NULL;
         const JsonValue *rule;
 
         html_raw(h, "<section><h2>Why</h2>");
-        if (!text || json_strict_parse(text, strlen(text), &d, &message) < 0) {
+        if (!read_answer(h, text, &d, &message)) {
                 html_raw(h, "<p>hero_proc_server cannot be asked.</p></section>");
                 return;
         }
@@ -188,9 +197,12 @@ static void put_history(HtmlText *h, const char *text, uint64_t now_usec) {
         _cleanup_(json_document_freep) JsonDocument *d = NULL;
         _cleanup_free_ char *message = NULL;
 
-        if (!text || json_strict_parse(text, strlen(text), &d, &message) < 0 || d->values[0].kind != JSON_KIND_ARRAY)
+        html_raw(h, "<section><h2>History</h2>");
+        if (!read_answer(h, text, &d, &message) || d->values[0].kind != JSON_KIND_ARRAY) {
+                html_raw(h, "<p>hero_proc_server cannot be asked.</p></section>");
                 return;
-        html_raw(h, "<section><h2>History</h2><table><tbody>");
+        }
+        html_raw(h, "<table><tbody>");
         for (const JsonValue *v = d->values[0].first; v; v = v->next) {
                 const JsonValue *at = json_member(v, "at_usec");
                 ServiceState state = service_state_from_string(text_of(v, "to"));
@@ -211,14 +223,20 @@ static void put_log(HtmlText *h, Detail *d) {
         size_t n = 0;
 
         html_raw(h, "<section><h2>Journal</h2>");
-        if (d->log.f)
+        if (d->log.f) {
                 lines = html_take(&d->log, &n);
+                h->failed = h->failed || !lines;
+        }
         if (!d->may_see_log)
                 html_raw(h, "<p>For root and members of group hero.</p>");
-        else if (!lines || n == 0)
+        else if (d->log_result < 0)
+                html_raw(h, "<p>The journal cannot be read.</p>");
+        else if ((!lines || n == 0) && !d->is_log_cut)
                 html_raw(h, "<p>No lines.</p>");
-        else
+        else if (lines)
                 html_raw(h, "<pre tabindex=\"0\">%s</pre>", lines);
+        if (d->is_log_cut)
+                html_raw(h, "<p>Not all of it is shown.</p>");
         html_raw(h, "</section>");
 }
 
@@ -235,6 +253,7 @@ static void finish(Detail *d) {
                 detail_free(d);
                 return;
         }
+        h.failed = d->lacks_memory || d->log_result == -ENOMEM;
         board_head_put(&h, &v, s->name, /* is_live= */ false);
         html_raw(&h, "<div class=\"title\"><h2>");
         html_put(&h, s->name);
@@ -260,6 +279,8 @@ static void finish(Detail *d) {
 static void on_log(int r, const JournalTail *tail, void *userdata) {
         Detail *d = userdata;
 
+        d->log_result = r;
+        d->is_log_cut = tail->truncated;
         for (size_t i = 0; r >= 0 && d->log.f && i < tail->n; i++) {
                 time_t seconds = (time_t) (tail->lines[i].time_usec / USEC_PER_SEC);
                 struct tm tm;
@@ -284,22 +305,29 @@ static void read_log(Detail *d) {
         d->may_see_log = authority_may_operate(http_exchange_peer(d->exchange), d->gateway->is_user);
         for (size_t i = 0; s && i < s->n_actions && n < JOURNAL_UNITS_MAX; i++)
                 units[n++] = s->actions[i].unit;
-        if (!d->may_see_log || n == 0 || html_open(&d->log) < 0 ||
-            journal_reader_tail(d->gateway->journal, units, n, LOG_LINES, on_log, d) < 0)
-                finish(d);
+        if (d->may_see_log && n > 0) {
+                d->log_result = html_open(&d->log);
+                if (d->log_result >= 0)
+                        d->log_result = journal_reader_tail(d->gateway->journal, units, n, LOG_LINES, on_log, d);
+                if (d->log_result >= 0)
+                        return;
+        }
+        finish(d);
 }
 
-static void keep_text(char **ret, const HeroProcAnswer *a) {
-        const char *text;
+static void keep_text(Detail *d, char **ret, const HeroProcAnswer *a) {
+        const char *text = NULL;
+        int r = a->r == 0 ? sd_bus_message_read(a->reply, "s", &text) : a->r;
 
-        if (a->r == 0 && sd_bus_message_read(a->reply, "s", &text) > 0)
+        if (r > 0 && text)
                 *ret = strdup(text);
+        d->lacks_memory = d->lacks_memory || r == -ENOMEM || (r > 0 && text && !*ret);
 }
 
 static void on_history(const HeroProcAnswer *a, void *userdata) {
         Detail *d = userdata;
 
-        keep_text(&d->history, a);
+        keep_text(d, &d->history, a);
         read_log(d);
 }
 
@@ -312,15 +340,16 @@ static bool ask(Detail *d, const char *member, const char *signature, hero_proc_
                                      .limit = HISTORY_ROWS,
                                      .timeout_usec = ASK_TIMEOUT_USEC,
                                      .is_prompt = true };
-        HeroProcCall *call;
+        int r = hero_proc_link_ask(service_mirror_link(d->gateway->mirror), &q, answered, d, NULL);
 
-        return hero_proc_link_ask(service_mirror_link(d->gateway->mirror), &q, answered, d, &call) >= 0;
+        d->lacks_memory = d->lacks_memory || r == -ENOMEM;
+        return r >= 0;
 }
 
 static void on_why(const HeroProcAnswer *a, void *userdata) {
         Detail *d = userdata;
 
-        keep_text(&d->why, a);
+        keep_text(d, &d->why, a);
         if (!ask(d, "History", "stt", on_history))
                 read_log(d);
 }

@@ -19,7 +19,7 @@ int html_open(HtmlText *h) {
 }
 
 char *html_take(HtmlText *h, size_t *ret_n) {
-        bool failed = ferror(h->f) != 0;
+        bool failed = h->failed || ferror(h->f) != 0;
 
         if (fclose(TAKE_PTR(h->f)) != 0 || failed) {
                 free(TAKE_PTR(h->text));

@@ -3,6 +3,7 @@
 
 /* Writing HTML into one growing string. What comes from services and definitions goes through html_put(), always. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ typedef struct HtmlText {
         FILE *f;
         char *text; /* there after html_take() only */
         size_t n;
+        bool failed; /* set by whoever has no memory for what he would write: html_take() then has nothing to give */
 } HtmlText;
 
 /* -ENOMEM. */

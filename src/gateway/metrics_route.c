@@ -51,7 +51,11 @@ static void on_answer(const HeroProcAnswer *a, void *userdata) {
 
         if (a->r == 0 && sd_bus_message_read(a->reply, "s", &json) > 0)
                 (void) json_strict_parse(json, strlen(json), &d, &message);
-        reply(scrape->gateway, scrape->exchange, d ? &d->values[0] : NULL);
+        /* What the server counts is left out where server_up tells why; else what is left would look like all. */
+        if (!d && service_mirror_is_complete(scrape->gateway->mirror))
+                http_exchange_reply_error(scrape->exchange, 503, "hero_proc_server cannot be asked, or out of memory");
+        else
+                reply(scrape->gateway, scrape->exchange, d ? &d->values[0] : NULL);
 }
 
 static void metrics(HttpExchange *x, void *userdata) {
@@ -67,7 +71,7 @@ static void metrics(HttpExchange *x, void *userdata) {
                         return;
                 free(scrape);
         }
-        reply(g, x, NULL);
+        http_exchange_reply_error(x, 503, "out of memory, or too much is asked at once");
 }
 
 int metrics_add_routes(Gateway *g) {

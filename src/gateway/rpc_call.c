@@ -95,13 +95,22 @@ static void fail_with_code(RpcCall *c, int code, const char *message) {
         const char *action = c->method ? strchr(c->method->name, '.') : NULL;
         _cleanup_free_ char *data = rpc_error_data(code, service_of(c), action ? action + 1 : NULL);
 
-        if (!c->request->is_notification)
+        if (!c->request->is_notification) {
                 json_rpc_add_error(&c->answer, c->request, code, message, data);
+                c->answer.failed = c->answer.failed || !data;
+        }
         rpc_batch_call_done(c);
 }
 
 void rpc_call_fail(RpcCall *c, int r, const char *message) {
         fail_with_code(c, rpc_error_code(r), message);
+}
+
+void rpc_call_fail_to_read(RpcCall *c, int r) {
+        if (r == -ENOMEM)
+                rpc_call_fail(c, r, "out of memory");
+        else
+                rpc_call_fail(c, -EBADMSG, "hero_proc_server answered in a form that is not known here");
 }
 
 /* -- asking the server -- */
@@ -158,7 +167,10 @@ void rpc_call_run(RpcCall *c) {
                 return;
         }
         if (!rpc_params_read(c->method, c->request->params, c->params, &message)) {
-                fail_with_code(c, JSON_RPC_INVALID_PARAMS, message ? message : "out of memory");
+                if (message)
+                        fail_with_code(c, JSON_RPC_INVALID_PARAMS, message);
+                else
+                        rpc_call_fail(c, -ENOMEM, "out of memory");
                 return;
         }
         refused = refusal(c);

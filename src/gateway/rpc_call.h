@@ -60,6 +60,8 @@ void rpc_call_succeed(RpcCall *c, JsonText *result);
 void rpc_call_succeed_raw(RpcCall *c, const char *json); /* copied */
 /* r: an Outcome or a negative errno. */
 void rpc_call_fail(RpcCall *c, int r, const char *message);
+/* What the server answered could not be read, with r. */
+void rpc_call_fail_to_read(RpcCall *c, int r);
 
 /* Asks the server; what it answers goes to `answered` with the call as userdata, a failure is told as the call's. */
 typedef void (*rpc_answered_t)(RpcCall *c, sd_bus_message *reply);

@@ -13,10 +13,6 @@
 
 #define CHANGE_TIMEOUT_USEC (600 * USEC_PER_SEC)
 
-static void fail_with_form(RpcCall *c) {
-        rpc_call_fail(c, -EBADMSG, "hero_proc_server answered in a form that is not known here");
-}
-
 /* -- start, stop, remove -- */
 
 const char *rpc_reply_text(sd_bus_message *reply) {
@@ -30,7 +26,7 @@ void rpc_answer_state(RpcCall *c, const char *state) {
         JsonText t = { 0 };
 
         if (!state) {
-                fail_with_form(c);
+                rpc_call_fail_to_read(c, -EBADMSG);
                 return;
         }
         if (strcmp(rpc_call_method(c)->name, "service.stop") != 0 && rpc_call_boolean(c, 1) &&
@@ -132,7 +128,7 @@ static void on_reset(RpcCall *c, sd_bus_message *reply) {
                 return;
         }
         json_text_done(&t);
-        fail_with_form(c);
+        rpc_call_fail_to_read(c, r);
 }
 
 void rpc_reset_failed(RpcCall *c) {
@@ -178,7 +174,7 @@ static void on_applied(RpcCall *c, sd_bus_message *reply) {
                 return;
         }
         json_text_done(&t);
-        fail_with_form(c);
+        rpc_call_fail_to_read(c, r);
 }
 
 /* Each definition goes on byte for byte as it came: that is what is stored, and shown again. */

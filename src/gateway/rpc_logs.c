@@ -58,5 +58,5 @@ void rpc_logs(RpcCall *c) {
                 units[n++] = s->actions[i].unit;
         r = journal_reader_tail(g->journal, units, n, (size_t) rpc_call_integer(c, 1), on_lines, c);
         if (r < 0)
-                rpc_call_fail(c, r, "the journal is being read by too many");
+                rpc_call_fail(c, r, r == -ENOBUFS ? "the journal is being read by too many" : strerror(-r));
 }

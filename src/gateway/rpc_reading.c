@@ -51,7 +51,7 @@ static void pass_on(RpcCall *c, sd_bus_message *reply) {
         if (text)
                 rpc_call_succeed_raw(c, text);
         else
-                rpc_call_fail(c, -EBADMSG, "hero_proc_server answered in a form that is not known here");
+                rpc_call_fail_to_read(c, -EBADMSG);
 }
 
 static void ask_about(RpcCall *c, const char *member, const char *signature, uint64_t limit, uint64_t timeout_usec,
@@ -76,10 +76,10 @@ static void on_row(RpcCall *c, sd_bus_message *reply) {
         _cleanup_free_ char *message = NULL;
         const char *text = rpc_reply_text(reply);
         JsonText t = { 0 };
+        int r = text ? json_strict_parse(text, strlen(text), &d, &message) : -EBADMSG;
 
-        if (!text || json_strict_parse(text, strlen(text), &d, &message) < 0 || d->values[0].kind != JSON_KIND_ARRAY ||
-            d->values[0].n_children != 1) {
-                rpc_call_fail(c, -EBADMSG, "hero_proc_server answered in a form that is not known here");
+        if (r < 0 || d->values[0].kind != JSON_KIND_ARRAY || d->values[0].n_children != 1) {
+                rpc_call_fail_to_read(c, r);
                 return;
         }
         if (strcmp(rpc_call_method(c)->name, "service.status_full") == 0)

@@ -40,10 +40,14 @@ static void on_status(RpcCall *c, sd_bus_message *reply) {
         _cleanup_free_ MirrorService *row = NULL;
         _cleanup_free_ char *message = NULL;
         const char *text = rpc_reply_text(reply);
+        int r = text ? json_strict_parse(text, strlen(text), &d, &message) : -EBADMSG;
 
-        if (!text || json_strict_parse(text, strlen(text), &d, &message) < 0 || d->values[0].kind != JSON_KIND_ARRAY ||
-            d->values[0].n_children != 1 || mirror_row_read(d->values[0].first, &row) < 0)
-                rpc_call_fail(c, -EBADMSG, "hero_proc_server answered in a form that is not known here");
+        if (r >= 0 && (d->values[0].kind != JSON_KIND_ARRAY || d->values[0].n_children != 1))
+                r = -EBADMSG;
+        if (r >= 0)
+                r = mirror_row_read(d->values[0].first, &row);
+        if (r < 0)
+                rpc_call_fail_to_read(c, r);
         else if (has_restarted(rpc_call_state(c), row))
                 rpc_answer_state(c, service_state_to_string(row->state));
         else
