@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "boundary/journal_files.h"
 
 #define READ_TIME_USEC (3 * USEC_PER_SEC)
 
@@ -64,27 +65,33 @@ static int add_unit(sd_journal *j, const Read *read, const char *unit) {
         return r < 0 ? r : sd_journal_add_disjunction(j);
 }
 
-/* The field's value, cut at `max` bytes; "" where it is not there. */
-static size_t get_field(sd_journal *j, const char *field, size_t max, const char **ret) {
+/* The field's value, cut at `max` bytes; "" where it is not there, or damaged on the disk. */
+static int get_field(sd_journal *j, const char *field, size_t max, const char **ret, size_t *ret_n) {
         size_t n, n_name = strlen(field) + 1;
         const void *data;
+        int r = sd_journal_get_data(j, field, &data, &n);
 
-        if (sd_journal_get_data(j, field, &data, &n) < 0 || n < n_name) {
-                *ret = "";
+        *ret = "";
+        *ret_n = 0;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || n < n_name)
                 return 0;
-        }
         *ret = (const char *) data + n_name;
         n -= n_name;
-        return n < max ? n : max;
+        *ret_n = n < max ? n : max;
+        return 0;
 }
 
-static uint64_t get_number(sd_journal *j, const char *field) {
+static int get_number(sd_journal *j, const char *field, uint64_t *ret) {
         const char *value;
         char digits[24] = "";
-        size_t n = get_field(j, field, sizeof digits - 1, &value);
+        size_t n;
+        int r = get_field(j, field, sizeof digits - 1, &value, &n);
 
         memcpy(digits, value, n);
-        return strtoull(digits, NULL, 10);
+        *ret = strtoull(digits, NULL, 10);
+        return r;
 }
 
 /* Strings lie in one block, the message first. What sd-journal lends is only good until the next field is asked for. */
@@ -97,8 +104,13 @@ static int copy_texts(sd_journal *j, JournalLine *line, bool *ret_cut) {
                 return -ENOMEM;
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 const char *value;
-                size_t n = get_field(j, fields[i], i == 0 ? JOURNAL_MESSAGE_MAX_BYTES : 256, &value);
+                size_t n;
+                int r = get_field(j, fields[i], i == 0 ? JOURNAL_MESSAGE_MAX_BYTES : 256, &value, &n);
 
+                if (r < 0) {
+                        free(block);
+                        return r;
+                }
                 *ret_cut = *ret_cut || (i == 0 && n == JOURNAL_MESSAGE_MAX_BYTES);
                 offsets[i] = end;
                 memcpy(block + end, value, n);
@@ -116,15 +128,18 @@ static int copy_texts(sd_journal *j, JournalLine *line, bool *ret_cut) {
 
 static int take_line(sd_journal *j, Read *read) {
         JournalLine *line = &read->tail.lines[read->tail.n];
+        uint64_t priority = 0;
         int r = sd_journal_get_realtime_usec(j, &line->time_usec);
 
+        if (r >= 0)
+                r = get_number(j, "PRIORITY", &priority);
+        if (r >= 0)
+                r = get_number(j, "_PID", &line->pid);
+        if (r >= 0)
+                r = copy_texts(j, line, &read->tail.truncated);
         if (r < 0)
                 return r;
-        line->priority = (unsigned) get_number(j, "PRIORITY") & 7;
-        line->pid = get_number(j, "_PID");
-        r = copy_texts(j, line, &read->tail.truncated);
-        if (r < 0)
-                return r;
+        line->priority = (unsigned) priority & 7;
         read->tail.n++;
         read->n_bytes += (size_t) r;
         return 0;
@@ -133,7 +148,8 @@ static int take_line(sd_journal *j, Read *read) {
 static int read_tail(Read *read) {
         uint64_t deadline = clock_monotonic_usec() + READ_TIME_USEC;
         _cleanup_(sd_journal_closep) sd_journal *j = NULL;
-        int r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY);
+        uint64_t n_bytes;
+        int r = journal_files_open(&j, &n_bytes);
 
         read->tail.lines = calloc(read->n_lines_wanted, sizeof *read->tail.lines);
         if (!read->tail.lines)
@@ -151,6 +167,8 @@ static int read_tail(Read *read) {
                 }
                 r = take_line(j, read);
         }
+        if (r >= 0 && journal_files_were_lost(j, n_bytes))
+                read->tail.truncated = true;
         return r < 0 ? r : 0;
 }
 
@@ -211,7 +229,7 @@ static int start(Read *read) {
         (void) pthread_attr_setstacksize(&attributes, STACK_BYTES);
         r = pthread_create(&read->thread, &attributes, run, read);
         (void) pthread_attr_destroy(&attributes);
-        return -r;
+        return r == EAGAIN ? -ENOMEM : -r; /* what it needs for a thread is memory, too */
 }
 
 int journal_reader_tail(JournalReader *r, const char *const *units, size_t n_units, size_t n_lines,

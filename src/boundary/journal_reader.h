@@ -29,7 +29,7 @@ typedef struct JournalLine {
 typedef struct JournalTail {
         JournalLine *lines; /* the oldest first */
         size_t n;
-        bool truncated; /* a limit ended it: there were more to be had, or a line is not whole */
+        bool truncated; /* a limit ended it, or not all files could be read: there is more, or a line is not whole */
 } JournalTail;
 
 typedef struct JournalReader JournalReader;
