@@ -182,13 +182,18 @@ static int build(HeroProcCall *c, sd_bus_message **ret) {
 
 static void send_now(HeroProcCall *c) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *message = NULL;
         int r = build(c, &m);
 
         if (r >= 0)
                 r = sd_bus_call_async(c->link->bus, &c->slot, m, on_reply, c, UINT64_MAX);
-        if (r < 0) {
-                finish(c, r == -EINVAL ? HERO_E_INVALID_ARGUMENT : r,
-                       r == -EINVAL ? "a text that is not valid UTF-8" : strerror(-r), NULL);
+        if (r == -EINVAL) {
+                finish(c, HERO_E_INVALID_ARGUMENT, "a text that is not valid UTF-8", NULL);
+                return;
+        }
+        if (r < 0) { /* a bus that is lost may not be known to be, yet */
+                r = hero_proc_connection_fail_with_errno(r, &message);
+                finish(c, r, message ? message : "out of memory", NULL);
                 return;
         }
         c->sent_to = c->link->server;
@@ -370,10 +375,18 @@ static int on_ping_due(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* -- signals -- */
 
-static char *service_of_path(const char *path) {
-        char *name = NULL;
+/* What could not be read for want of memory is lost: whoever listens has to ask anew, as of a new server. */
+static void lost_signal(HeroProcLink *l, int r) {
+        if (r == -ENOMEM && l->present)
+                l->observer.presence(true, NULL, l->observer.userdata);
+}
 
-        return sd_bus_path_decode(path, PROC1_SERVICE_PATH, &name) > 0 ? name : NULL;
+/* 1: the path is a service's. */
+static int service_of_path(HeroProcLink *l, const char *path, char **ret) {
+        int r = sd_bus_path_decode(path, PROC1_SERVICE_PATH, ret);
+
+        lost_signal(l, r);
+        return r;
 }
 
 static int on_state_changed(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
@@ -388,10 +401,10 @@ static int on_state_changed(sd_bus_message *m, void *userdata, sd_bus_error *ign
 
 static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         HeroProcLink *l = userdata;
-        _cleanup_free_ char *service = service_of_path(sd_bus_message_get_path(m));
+        _cleanup_free_ char *service = NULL;
 
         (void) ignored;
-        if (service)
+        if (service_of_path(l, sd_bus_message_get_path(m), &service) > 0)
                 l->observer.properties_changed(service, l->observer.userdata);
         return 0;
 }
@@ -404,8 +417,7 @@ static int on_object(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         (void) ignored;
         if (sd_bus_message_read(m, "o", &path) < 0)
                 return 0;
-        service = service_of_path(path);
-        if (!service)
+        if (service_of_path(l, path, &service) <= 0)
                 return 0;
         if (strcmp(sd_bus_message_get_member(m), "InterfacesAdded") == 0)
                 l->observer.added(service, l->observer.userdata);

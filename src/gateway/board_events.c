@@ -31,19 +31,36 @@ struct BoardEvents {
         LIST_HEAD(, Watcher) watchers;
 };
 
+/* The text, or NULL: an event that no memory was left for would be missed for ever, so the stream ends before it. */
+static char *take(Watcher *w, HtmlText *h, size_t *ret_n) {
+        char *text = html_take(h, ret_n);
+
+        if (!text)
+                http_stream_cut(w->stream);
+        return text;
+}
+
+static bool begin(Watcher *w, HtmlText *h) {
+        bool begun = html_open(h) >= 0;
+
+        if (!begun)
+                http_stream_cut(w->stream);
+        return begun;
+}
+
 /* One event; `data` holds no line breaks but those that become blanks here. */
 static void send_event(Watcher *w, const char *kind, const char *data, uint64_t id) {
         HtmlText h;
         size_t n;
         _cleanup_free_ char *text = NULL;
 
-        if (html_open(&h) < 0)
+        if (!begin(w, &h))
                 return;
         html_raw(&h, "id: %" PRIu64 "\nevent: %s\ndata: ", id, kind);
         for (; *data; data++)
                 fputc(*data == '\n' || *data == '\r' ? ' ' : *data, h.f);
         html_raw(&h, "\n\n");
-        text = html_take(&h, &n);
+        text = take(w, &h, &n);
         if (text)
                 (void) http_stream_write(w->stream, text, n);
 }
@@ -53,11 +70,11 @@ static void send_summary(Watcher *w) {
         HtmlText h;
         size_t n;
 
-        if (html_open(&h) < 0)
+        if (!begin(w, &h))
                 return;
         w->view.now_usec = clock_realtime_usec();
         board_summary_put(&h, &w->view);
-        text = html_take(&h, &n);
+        text = take(w, &h, &n);
         if (text)
                 send_event(w, "summary", text, service_mirror_change(w->view.mirror));
 }
@@ -67,11 +84,11 @@ static void send_row(Watcher *w, const MirrorService *s) {
         HtmlText h;
         size_t n;
 
-        if (html_open(&h) < 0)
+        if (!begin(w, &h))
                 return;
         w->view.now_usec = clock_realtime_usec();
         board_row_put(&h, &w->view, s);
-        text = html_take(&h, &n);
+        text = take(w, &h, &n);
         if (text)
                 send_event(w, "row", text, service_mirror_change(w->view.mirror));
 }
@@ -88,7 +105,7 @@ static bool is_on_first_page(const Watcher *w, const MirrorService *s) {
         if (service_mirror_services(w->view.mirror, &n) && n <= BOARD_ROWS_A_PAGE)
                 return true;
         if (board_select(w->view.mirror, w->filter, &services, &n) < 0)
-                return false;
+                return true; /* one row too many is no harm */
         for (size_t i = 0; i < n && i < BOARD_ROWS_A_PAGE; i++)
                 if (services[i] == s)
                         return true;

@@ -88,6 +88,10 @@ int http_stream_write(HttpStream *s, const char *bytes, size_t n) {
         return 0;
 }
 
+void http_stream_cut(HttpStream *s) {
+        http_connection_cut(s->connection);
+}
+
 void http_stream_end(HttpStream *s) {
         s->ended = true;
         http_connection_pull(s->connection);

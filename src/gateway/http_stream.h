@@ -19,5 +19,7 @@ typedef void (*http_stream_closed_t)(HttpStream *s, void *userdata);
 
 /* The whole of it or nothing: a negative errno, and the client is being cut off, with closed() to come. */
 int http_stream_write(HttpStream *s, const char *bytes, size_t n);
+/* Something is lacking in it: cut off, with closed() to come. Whoever reads it comes again and is told all. */
+void http_stream_cut(HttpStream *s);
 /* Complete as it is: closed() comes once the client has read the rest. */
 void http_stream_end(HttpStream *s);

@@ -172,13 +172,17 @@ static void note_complete(ServiceMirror *m) {
         tell_presence(m);
 }
 
-static void take_row(ServiceMirror *m, const JsonValue *value) {
+/* -ENOMEM: it stays as it was, and is to be asked for again. */
+static int take_row(ServiceMirror *m, const JsonValue *value) {
         const JsonValue *name = json_member(value, "name");
         Entry *e = name && name->kind == JSON_KIND_STRING ? find(m, name->string) : NULL;
         MirrorService *row, *old;
+        int r = e ? mirror_row_read(value, &row) : 0;
 
-        if (!e || mirror_row_read(value, &row) < 0)
-                return;
+        if (r == -ENOMEM)
+                e->dirty = true;
+        if (!e || r < 0)
+                return r == -ENOMEM ? r : 0;
         old = e->row;
         row->is_current = !e->dirty; /* a signal came while it was asked for */
         row->change = old ? old->change : 0;
@@ -187,6 +191,7 @@ static void take_row(ServiceMirror *m, const JsonValue *value) {
         if (!old || mirror_row_differs(old, row))
                 tell_changed(m, row);
         free(old);
+        return 0;
 }
 
 /* What could not be asked is asked again: soon, since it was something passing, but not at once. */
@@ -204,18 +209,20 @@ static void on_rows(const HeroProcAnswer *a, void *userdata) {
         _cleanup_(json_document_freep) JsonDocument *d = NULL;
         _cleanup_free_ char *message = NULL;
         const char *text = NULL;
+        bool whole = false;
 
         m->call = NULL;
         if (a->r == 0 && sd_bus_message_read(a->reply, "s", &text) >= 0 &&
-            json_strict_parse(text, strlen(text), &d, &message) >= 0 && d->values[0].kind == JSON_KIND_ARRAY)
+            json_strict_parse(text, strlen(text), &d, &message) >= 0 && d->values[0].kind == JSON_KIND_ARRAY) {
+                whole = true;
                 for (const JsonValue *v = d->values[0].first; v; v = v->next)
-                        take_row(m, v);
-        else
+                        whole = take_row(m, v) >= 0 && whole;
+        } else
                 failed(m, a);
         for (size_t i = 0; i < m->n; i++)
                 m->entries[i].asked = false;
         note_complete(m);
-        want_refresh(m, a->r == 0 ? 0 : RETRY_USEC);
+        want_refresh(m, whole ? 0 : RETRY_USEC);
 }
 
 static int ask_for_rows(ServiceMirror *m) {
@@ -227,13 +234,20 @@ static int ask_for_rows(ServiceMirror *m) {
                                .timeout_usec = ASK_TIMEOUT_USEC,
                                .is_prompt = true };
 
+        int r;
+
         for (size_t i = 0; i < m->n && q.n_texts < ROWS_A_CALL; i++)
                 if (m->entries[i].dirty) {
                         m->entries[i].dirty = false;
                         m->entries[i].asked = true;
                         names[q.n_texts++] = m->entries[i].name;
                 }
-        return q.n_texts == 0 ? 0 : hero_proc_link_ask(m->link, &q, on_rows, m, &m->call);
+        r = q.n_texts == 0 ? 0 : hero_proc_link_ask(m->link, &q, on_rows, m, &m->call);
+        for (size_t i = 0; r < 0 && i < m->n; i++) {
+                m->entries[i].dirty = m->entries[i].dirty || m->entries[i].asked;
+                m->entries[i].asked = false;
+        }
+        return r;
 }
 
 static int take_list(ServiceMirror *m, sd_bus_message *reply) {
@@ -361,8 +375,12 @@ static void on_added(const char *service, void *userdata) {
         ServiceMirror *m = userdata;
         Entry *e;
 
-        if (add(m, service, &e) >= 0)
+        if (add(m, service, &e) >= 0) {
                 set_dirty(m, e);
+                return;
+        }
+        m->must_list = true;
+        want_refresh(m, RETRY_USEC);
 }
 
 static void on_removed(const char *service, void *userdata) {
