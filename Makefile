@@ -270,7 +270,7 @@ coverage:  ## lines that the fuzz corpora and the unit tests run, by file
 
 ASAN := BUILD=build-asan SANITIZE=address,undefined
 .PHONY: faults
-faults: all tests  ## fail each allocation and system call in turn, in-process and in the server (as root; an hour)
+faults: all tests  ## fail each allocation and system call in turn, in-process, in server, gateway and verbs (as root; an hour)
 	$(MAKE) -s $(ASAN) build-asan/test_faults build-asan/test_shim_faults
 	FAULTS=all build-asan/test_faults
 	FAULTS=all build-asan/test_shim_faults

@@ -80,14 +80,15 @@ def run_injector(box: Box, script: str, *options: str, timeout: float) -> list[d
     return json.loads(said)
 
 
-PARTS = {"server": (prepare, run_in), "gateway": (prepare_gateway, run_in_gateway), "cli": (prepare_cli, run_in_cli)}
+PARTS = {"server": (prepare, run_in, "1"), "gateway": (prepare_gateway, run_in_gateway, "1,30"),
+         "cli": (prepare_cli, run_in_cli, "1")}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", default="0", help="so many a call and way; 0: each n")
     parser.add_argument("--kinds", default="1,2,3,4", help="1 no memory, 2 error, 3 EINTR, 4 short")
-    parser.add_argument("--spans", default="1", help="so many failures in a row, of the server: 1,30")
+    parser.add_argument("--spans", default="", help="so many in a row: 1,30; else as of each program")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     options = parser.parse_args()
@@ -97,12 +98,11 @@ def main() -> int:
     results = []
     try:
         for part in [options.part] if options.part else PARTS:
-            prepare_part, run_part = PARTS[part]
+            prepare_part, run_part, spans = PARTS[part]
             with Box(layers=[layer]) as box:
                 prepare_part(box)
-                spans = ["--spans", options.spans] if part == "server" else []
                 results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
-                                    *spans, timeout=24 * 3600)
+                                    "--spans", options.spans or spans, timeout=24 * 3600)
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)
     findings = [finding for result in results for finding in result["findings"]]

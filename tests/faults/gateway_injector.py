@@ -12,155 +12,53 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import socket
+import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from agent import http_request, processes_in_cgroup  # noqa: E402  pylint: disable=wrong-import-position
-from injector import ALLOCATION, INTERRUPTED, KINDS, SHORT, Plan, Result  # noqa: E402  pylint: disable=wrong-import-position
+from agent import RawBus, processes_in_cgroup  # noqa: E402  pylint: disable=wrong-import-position
+from gateway_questions import WITHIN_SECONDS, Asked, Question, post, questions, rpc  # noqa: E402  pylint: disable=wrong-import-position
+from injector import ALLOCATION, ERROR, INTERRUPTED, KINDS, MANAGER, SHORT, Plan, Result  # noqa: E402  pylint: disable=wrong-import-position
 
-RPC, UI = "/run/hero/hero_proc/rpc.sock", "/run/hero/hero_proc/ui.sock"
 GATEWAY = "/system.slice/hero_proc-gateway.service"
-WITHIN_SECONDS = 10.0
-STATES = {"web": "running", "idle": "running"}
-
-Asked = tuple[int | None, str]  # status and body; None: no whole answer, and why
-
-
-@dataclass
-class Question:
-    name: str
-    ask: Callable[[], Asked]
-    fault: Callable[[str], str]  # what is wrong in a body that came with 200
-
-
-def get(address: str, path: str) -> Asked:
-    return http_request(address, path, timeout=WITHIN_SECONDS)
-
-
-def post(body: Any) -> Asked:
-    return http_request(RPC, "/rpc", "POST", json.dumps(body), {"Content-Type": "application/json"}, WITHIN_SECONDS)
-
-
-def rpc(method: str, *params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": 7, "method": method, "params": list(params)}
-
-
-def stream() -> Asked:
-    """What a stream of events begins with; then we leave."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(WITHIN_SECONDS)
-    text = b""
-    try:
-        connection.connect(UI)
-        connection.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while b"retry: 1000\n\n" not in text:
-            more = connection.recv(65536)
-            if not more:
-                break
-            text += more
-    except TimeoutError:
-        return None, "TimeoutError: nothing more comes"
-    except OSError as error:
-        return None, str(error)
-    finally:
-        connection.close()
-    head = re.match(rb"HTTP/1.1 (\d+)", text)
-    if not head or head[1] == b"200" and b"retry" not in text:
-        return None, "closed: the stream's reader comes again"
-    return int(head[1]), text.decode()
-
-
-# What is wrong
-
-def lacks(*words: str) -> Callable[[str], str]:
-    return lambda text: ", ".join(f"it lacks {word}" for word in words if word not in text)
-
-
-def fault_of_answer(answer: Any, has: Callable[[Any], bool]) -> str:
-    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0" or answer.get("id") != 7:
-        return f"no answer of JSON-RPC: {answer}"
-    if "error" in answer:
-        return "" if answer["error"].get("message") else f"an error without a word: {answer}"
-    return "" if has(answer.get("result")) else f"not all of the result: {str(answer)[:300]}"
-
-
-def fault_of_rpc(has: Callable[[Any], bool], n: int = 0) -> Callable[[str], str]:
-    """n: of a batch of so many."""
-    def fault(text: str) -> str:
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return f"no JSON: {text[:200]}"
-        if n == 0 or isinstance(document, dict):
-            if n > 0 and isinstance(document, dict) and document.get("id") is None and "error" in document:
-                return ""
-            return fault_of_answer(document, has)
-        if len(document) != n:
-            return f"{len(document)} answers of {n}"
-        return next((what for what in (fault_of_answer(answer, has) for answer in document) if what), "")
-    return fault
-
-
-def states_of(result: Any) -> dict[str, str]:
-    rows = result if isinstance(result, list) else (result or {}).get("services", [])
-    return {row["name"]: row["state"] for row in rows}
-
-
-def has_status(result: Any) -> bool:
-    return result["name"] == "web" and result["state"] == "running" and "sockets" in result and "probes" in result
-
-
-def metrics_fault(text: str) -> str:
-    torn = [line for line in text.splitlines() if line and not re.fullmatch(r"#.*|\w+(\{.*\})? [-+.\deE]+(NaN|Inf)?", line)]
-    return f"no line of metrics: {torn[0]}" if torn else lacks('"web"', '"idle"')(text)
-
-
-QUESTIONS = [
-    Question("health", lambda: get(RPC, "/health"), lacks("{", "}")),
-    Question("board", lambda: get(UI, "/"), lacks("</html>", "web", "idle", "running")),
-    Question("a service's page", lambda: get(UI, "/service/web"), lacks("</html>", "web", "running")),
-    Question("events", stream, lambda text: ""),
-    Question("metrics", lambda: get(RPC, "/metrics"), metrics_fault),
-    Question("openrpc.json", lambda: get(RPC, "/openrpc.json"), lambda text: "" if json.loads(text)["methods"] else "no methods"),
-    Question("list", lambda: post(rpc("service.list")), fault_of_rpc(lambda result: states_of(result) == STATES)),
-    Question("status", lambda: post(rpc("service.status", "web")), fault_of_rpc(has_status)),
-    Question("batch", lambda: post([rpc("service.status", "web"), rpc("service.status", "web")]), fault_of_rpc(has_status, 2)),
-    Question("history", lambda: post(rpc("service.history", "web", 5)), fault_of_rpc(bool)),
-    Question("logs", lambda: post(rpc("service.logs", "web")), fault_of_rpc(lambda result: result is not None)),
-    Question("no such service", lambda: post(rpc("service.status", "none")), fault_of_rpc(lambda result: False)),
-]
+WELL_WITHIN_SECONDS = 10.0
+KEPT_TIMES = 6  # that something grows each time
 
 
 class GatewayInjector:
     def __init__(self, plan: Plan):
         self.plan = plan
+        self.bus = RawBus()
         self.n_of_libsystemd = 0  # times that libsystemd ended it; systemd starts it again
 
     @staticmethod
     def gateway() -> list[int]:
         return processes_in_cgroup(GATEWAY)
 
+    def truth(self) -> dict[str, Any]:
+        """By the server's own word."""
+        self.bus.call(*MANAGER, "GetStatus", "ast", [], 0)
+        return {row["name"]: (row["state"], row["since_usec"]) for row in json.loads(self.bus.last_text())}
+
     def what_is_wrong_afterwards(self) -> str:
-        """It has to be well by itself, and soon."""
-        deadline = time.monotonic() + WITHIN_SECONDS
+        """It has to be well by itself, and soon, and show each service as it is."""
+        deadline = time.monotonic() + WELL_WITHIN_SECONDS
         while True:
-            status, text = post(rpc("service.list"))
-            wrong = f"{status} {text[:200]}"
-            if status == 200:
-                answer = json.loads(text)
-                if states_of(answer.get("result")) == STATES:
+            status, text = post(rpc("service.status_full", "web"))  # the bus is there
+            if status == 200 and "result" in json.loads(text):
+                status, text = post(rpc("service.list"))
+            if status == 200 and isinstance((answer := json.loads(text)).get("result"), list):
+                rows = {row["name"]: (row["state"], row["since_usec"]) for row in answer["result"]}
+                if rows == self.truth() and {state for state, _ in rows.values()} == {"running"}:
                     return ""
             if time.monotonic() > deadline:
-                return f"afterwards it tells {wrong}"
+                return f"afterwards it tells {status} {text[:200]}, and it is {self.truth()}"
             time.sleep(0.02)
 
     def ask_with_fault(self, question: Question, kind: int, n: int, span: int) -> tuple[Asked, int, float]:
@@ -176,46 +74,60 @@ class GatewayInjector:
         words = ["journalctl", "-q", "-o", "cat", f"_PID={pid}", "--grep", "Assertion .* src/libsystemd/"]
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
-    def leaks(self, question: Question, kind: int, n: int, span: int) -> bool:
-        """Whether it keeps more each time that the same thing fails."""
-        kept = []
-        for _ in range(6):
+    def kept(self) -> tuple[int, int, int]:
+        """Blocks of memory, descriptors and threads."""
+        try:
+            folder = Path(f"/proc/{self.gateway()[0]}")
+            return self.plan.blocks(), len(os.listdir(folder / "fd")), len(os.listdir(folder / "task"))
+        except (IndexError, OSError):
+            return 0, 0, 0  # it has ended, which is told elsewhere
+
+    def leaks(self, question: Question, kind: int, n: int, span: int) -> str:
+        """What it keeps more of each time that the same thing fails."""
+        last, grown = self.kept(), [True] * 3
+        for _ in range(KEPT_TIMES):
             self.ask_with_fault(question, kind, n, span)
             self.what_is_wrong_afterwards()
-            kept.append(self.plan.blocks())
-        return all(later > earlier for earlier, later in zip(kept, kept[1:]))
+            now = self.kept()
+            grown = [is_so and later > earlier for is_so, earlier, later in zip(grown, last, now)]
+            if not any(grown):
+                return ""
+            last = now
+        return " and ".join(what for what, is_so in zip(["memory", "descriptors", "threads"], grown) if is_so)
+
+    @staticmethod
+    def fault_of(question: Question, kind: int, asked: Asked, failed: int, took: float, still_fails: bool) -> str:
+        status, text = asked
+        if "TimeoutError" in text or took > 2 * WITHIN_SECONDS:
+            # A bus that does not come back is waited for, up to a call's own limit of 10 s.
+            return "" if still_fails and (question.awaits_memory or kind == ERROR) else f"no answer within {took:.0f} s"
+        if status is not None and 200 <= status < 400:
+            what = question.fault(text)
+        else:
+            what = "an answer that blames who asked" if status is not None and status < 500 else ""
+        if not what and kind in (INTERRUPTED, SHORT) and (status is None or status >= 500):
+            what = "an error for what passes"
+        if not what and not failed and (status is None or status >= 500):
+            what = "an error, and nothing was made to fail"
+        return what
 
     def try_once(self, question: Question, kind: int, n: int, span: int, result: Result) -> bool:
         """False: nothing was left to fail."""
-        before, blocks = self.gateway(), self.plan.blocks()
+        before, kept = self.gateway(), self.kept()
         (status, text), failed, took = self.ask_with_fault(question, kind, n, span)
         result.n, result.injected = n, result.injected + (failed > 0)
-        result.errors += status != 200 or '"error"' in text[:100]
-
-        def wrong(what: str) -> None:
-            result.findings.append(f"{result.scenario}, {result.way} at {n}: {what} (answered: {status} {text[:100]!r})")
-        if "TimeoutError" in text or took > WITHIN_SECONDS:
-            wrong(f"no answer within {took:.0f} s")
-        elif status == 200:
-            what = question.fault(text)
-            if what:
-                wrong(what)
-        elif status is not None and status < 500:
-            wrong("an answer that blames who asked")
-        if kind in (INTERRUPTED, SHORT) and status != 200:
-            wrong("an error for what passes")
-        if not failed and status != 200:
-            wrong("an error, and nothing was made to fail")
-        what = self.what_is_wrong_afterwards()
-        if what:
-            wrong(what)
+        result.errors += status is None or status >= 400 or '"error"' in text[:100]
+        whats = [self.what_is_wrong_afterwards(), self.fault_of(question, kind, (status, text), failed, took, failed < span)]
         if self.gateway() != before:
             if kind == ALLOCATION and len(before) == 1 and self.ended_in_libsystemd(before[0]):
                 self.n_of_libsystemd += 1
             else:
-                wrong("the gateway has ended")
-        elif kind == ALLOCATION and self.plan.blocks() > blocks and self.leaks(question, kind, n, span):
-            wrong("a leak")
+                whats.append("the gateway has ended")
+        elif any(later > earlier for earlier, later in zip(kept, self.kept())):
+            leak = self.leaks(question, kind, n, span)
+            whats.append(leak and f"it keeps {leak}")
+        result.findings += [f"{result.scenario}, {result.way} at {n}: {what} (answered: {status} {text[:100]!r})"
+                            for what in whats if what]
         return failed > 0
 
     def run(self, question: Question, kind: int, span: int, tries: int) -> Result:
@@ -241,7 +153,7 @@ def main() -> int:
     options = parser.parse_args()
     injector = GatewayInjector(Plan(options.plan))
     results = []
-    for question in QUESTIONS:
+    for question in questions():
         if options.only not in question.name:
             continue
         question.ask()
