@@ -31,6 +31,8 @@ uint64_t session_timeout(const Session *s) {
 }
 
 /* Where there is no memory for all of it: what is told most often then is that there is none. */
+static void say_shortly(Session *s, const char *format, va_list ap) _printf_(2, 0);
+
 static void say_shortly(Session *s, const char *format, va_list ap) {
         char text[512];
 

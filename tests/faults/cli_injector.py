@@ -40,6 +40,7 @@ def plain(text: str) -> str:
     """Without what differs from one moment to the next: times, numbers of processes, and the blanks that make columns."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*", "TIME", text)
     text = re.sub(SPAN, "SPAN ", text).replace(", in SPAN ", "")
+    text = re.sub(r"SPAN ago|\bnow\b", "THEN", text)
     return re.sub(r"[ \t]+", " ", re.sub(r"[\da-f]{32}|\d+(\.\d+)?", "0", text))
 
 
