@@ -147,8 +147,8 @@ static ActionJudgement judge_inactive(const UnitFacts *f, const ActionPolicy *po
         return plain(phase);
 }
 
-/* The unit is down before the job that took it down is gone: that is the end of a stop, not the begin of a start. */
-/* Between two tries systemd has it down for a moment, with the job of the next one. */
+/* The unit is down before the job that took it down is gone: that is the end of a stop, not the begin of a start. And
+ * between two tries systemd has it down for a moment, with the job of the next one. */
 static ActionJudgement judge_down_with_job(const UnitFacts *f) {
         ActionJudgement j = plain(f->job_id == f->stopping_job_id ? ACTION_STOPPING : ACTION_STARTING);
 

@@ -195,6 +195,7 @@ class Injector:
 
         def wrong(what: str) -> None:
             result.findings.append(f"{result.scenario}, {result.way} at {n}: {what} (answered: {answer.error or 'done'})")
+            print(f"    {result.findings[-1]}", file=sys.stderr, flush=True)
         if took > WITHIN_SECONDS:
             wrong(f"answered after {took:.0f} s only")
         if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
@@ -331,8 +332,6 @@ def main() -> int:
                 results.append(vars(result))
                 print(f"{result.scenario:16} {result.way:24} n reached {result.n:5}, injected {result.injected:5}, answered with"
                       f" an error {result.errors:5}, findings {len(result.findings)}", file=sys.stderr, flush=True)
-                for finding in result.findings:
-                    print(f"    {finding}", file=sys.stderr, flush=True)
     print(json.dumps(results))
     return 0
 
