@@ -321,11 +321,14 @@ int systemd_requests_add_call(SystemdRequests *q, sd_bus_message *m, systemd_don
         return queue_add(q, m, &(Request){ .done = done, .userdata = userdata });
 }
 
-int systemd_requests_add_job(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
-                             void *userdata) {
-        return queue_add(
-                q, m,
-                &(Request){ .makes_job = true, .timeout_usec = timeout_usec, .done = done, .userdata = userdata });
+int systemd_requests_add_job(SystemdRequests *q, sd_bus_message *m, bool is_stop, uint64_t timeout_usec,
+                             systemd_done_t done, void *userdata) {
+        return queue_add(q, m,
+                         &(Request){ .makes_job = true,
+                                     .is_stop = is_stop,
+                                     .timeout_usec = timeout_usec,
+                                     .done = done,
+                                     .userdata = userdata });
 }
 
 int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_listed_t listed, void *userdata) {

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 from box import Box
 from house import probe, set_fault, sleeper, stop_all, units, web_service
 
 WITHIN_SECONDS = 10.0
 DELAY_MS = 400
+JOBS_MAX, JOBS_FOR_STOPS = 64, 8  # systemd_client.h
 
 
 def prepare(box: Box) -> None:
@@ -28,6 +30,10 @@ def ready_usec(box: Box, name: str) -> int:
 def reason(box: Box, name: str) -> tuple[str, str]:
     first = box.hero_json("status", name)[0]["reasons"][0]
     return first["code"], first["subject"]
+
+
+def jobs(box: Box) -> list[str]:
+    return box.output("systemctl", "list-jobs", "--no-legend", "hero-*").splitlines()
 
 
 def is_up(box: Box, name: str) -> bool:
@@ -161,3 +167,17 @@ def test_what_is_required_cannot_be_removed_before_who_requires_it(box):
     box.hero("remove", "user")
     box.hero("remove", "base")
     assert not units(box, "hero-base*") and not units(box, "hero-user*")
+
+
+def test_a_stop_passes_starts_that_take_their_time(box):
+    """Of the jobs that may be under way some are kept for stops: these sixty starts get none of them."""
+    names = [f"never{i:02}" for i in range(60)]
+    box.apply(sleeper("quick"))
+    box.wait_state("quick", "running", WITHIN_SECONDS)
+    box.apply(*(sleeper(name, ready="notify", start_timeout_ms=60000) for name in names))
+    box.wait_for(lambda: len(jobs(box)) >= JOBS_MAX - JOBS_FOR_STOPS, WITHIN_SECONDS, "as many starts as may be are under way")
+    began = time.monotonic()
+    box.hero("stop", "quick")
+    assert time.monotonic() - began < WITHIN_SECONDS
+    assert not is_up(box, "quick")
+    stop_all(box)
