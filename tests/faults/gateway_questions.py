@@ -53,7 +53,7 @@ def shape(text: str) -> str:
     """Without what differs from one moment to the next."""
     text = re.sub(r'<svg.*?</svg>|<time.*?</time>|"recent": ?[][\d, ]+', "", text, flags=re.DOTALL)
     text = re.sub(r"[\d.]+(e[-+]\d+)?(µs|ms|s|min|h|d)?", "#", text)
-    return text.replace(", in #", "")
+    return text.replace(", in #", "").replace(" is being asked", " is asked again")
 
 
 def difference(text: str, all_of_it: str) -> str:
