@@ -87,6 +87,7 @@ static UnitFacts *find(const char *unit, void *userdata) {
 static void operator_stopped(Service *s, const char *unit) {
         log_notice("%s: %s was stopped by an operator, and stays down until an operator starts it", s->definition->name,
                    unit);
+        s->asked_usec = clock_monotonic_usec();
         supervisor_save_wanted(s);
 }
 
@@ -120,6 +121,17 @@ static void oneshots_follow_processes(Service *s) {
                 supervisor_save_wanted(s);
 }
 
+/* A oneshot that stands for itself is down before and after its work: that it was started shows by when it ran. */
+static bool ran_since_it_was_taken_down(const Action *a, ActionPhase phase) {
+        const Service *s = a->service;
+
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT)
+                        return false;
+        return (phase == ACTION_DONE || phase == ACTION_FAILED) && s->asked_usec > 0 &&
+               a->facts.exec_main_start_usec > s->asked_usec;
+}
+
 static void classify(const Adoption *adoption, Action *a) {
         Service *s = a->service;
         /* Not what is BACKOFF by grace: a oneshot that is stopped ends as "failed", which is no start. */
@@ -132,7 +144,8 @@ static void classify(const Adoption *adoption, Action *a) {
                 a->wanted = false;
                 operator_stopped(s, a->unit);
                 socket_cleaning_run(s, (int) (a - s->actions));
-        } else if (!a->wanted && (phase == ACTION_UP || a->facts.active == UNIT_ACTIVATING)) {
+        } else if (!a->wanted && (phase == ACTION_UP || a->facts.active == UNIT_ACTIVATING ||
+                                  ran_since_it_was_taken_down(a, phase))) {
                 a->wanted = true;
                 log_notice("%s: %s was started by an operator", s->definition->name, a->unit);
                 supervisor_save_wanted(s);

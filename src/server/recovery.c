@@ -154,6 +154,7 @@ void recovery_judge(Service *s, bool units_there, bool new_life) {
                 if (service_wants_up(s))
                         log_notice("%s: its slice was stopped by an operator while no server ran", s->definition->name);
                 service_set_wanted(s, false);
+                s->asked_usec = clock_monotonic_usec();
                 supervisor_save_wanted(s);
                 service_units_rebuild(s);
         }

@@ -160,7 +160,7 @@ struct Service {
 
         ServiceOperation operation;
         IntentionKind intention; /* as it stands in the store */
-        uint64_t asked_usec;     /* monotonic: when an operator asked for that (re)start; 0: nobody did */
+        uint64_t asked_usec;     /* monotonic: when an operator last asked for it to be up, or took it down; 0: nobody did */
         bool units_made;         /* they are, or were, known to systemd: their absence then is somebody's doing */
         bool slice_was_active;
         bool rebuild; /* its units are to be made anew */

@@ -94,7 +94,7 @@ void service_tasks_stop(Service *s) {
                         set_task(&s->actions[i], TASK_STOP, true);
                 else
                         set_task(&s->actions[i], TASK_NONE, true);
-        begin(s, OPERATION_STOP, INTENTION_STOP, 0);
+        begin(s, OPERATION_STOP, INTENTION_STOP, clock_monotonic_usec());
 }
 
 void service_tasks_restart(Service *s) {

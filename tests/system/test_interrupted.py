@@ -153,6 +153,22 @@ def test_a_oneshot_that_is_done_is_not_done_twice_by_the_next_server(box):
     stop_all(box)
 
 
+def test_a_oneshot_that_ran_while_no_server_looked_was_started_by_somebody(box):
+    box.apply({"name": "once", "kind": "oneshot", "exec": ["/bin/true"]})
+    for stop in (["hero_proc", "-q", "stop", "once"], ["systemctl", "stop", "hero-once.slice"]):
+        box.wait_state("once", "stopped", WITHIN_SECONDS)
+        assert wanted(box, "once") == "up", "it has done its work"
+        box.run(stop)
+        box.wait_for(lambda: wanted(box, "once") == "down", WITHIN_SECONDS, "it was stopped")
+        box.restart_server()
+        assert wanted(box, "once") == "down", "nobody has started it since"
+        box.stop_server()
+        box.systemctl("restart", "hero-once.service")
+        box.start_server()
+    box.wait_for(lambda: wanted(box, "once") == "up", WITHIN_SECONDS, "and somebody has")
+    stop_all(box)
+
+
 def test_a_service_that_failed_and_whose_slice_was_stopped_can_be_started(box):
     box.apply({"name": "pinned", "exec": ["/bin/sh", "-c", "test -e /srv/fine && exec sleep infinity; exit 3"],
                "restart": {"policy": "never"}})
