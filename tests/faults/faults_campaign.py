@@ -89,6 +89,7 @@ def main() -> int:
     parser.add_argument("--tries", default="0", help="so many a call and way; 0: each n")
     parser.add_argument("--kinds", default="1,2,3,4", help="1 no memory, 2 error, 3 EINTR, 4 short")
     parser.add_argument("--spans", default="", help="so many in a row: 1,30; else as of each program")
+    parser.add_argument("--stride", default="1", help="from one n to the next, of the server: 30 with spans of 30")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     options = parser.parse_args()

@@ -119,10 +119,10 @@ class Result:
 
 
 class Injector:
-    def __init__(self, plan: Plan, definitions: list[dict], first: int = 1, last: int = 0, is_side_by_side: bool = False):
+    def __init__(self, plan: Plan, definitions: list[dict], first: int = 1, last: int = 0, stride: int = 1):
         self.plan = plan
         self.first, self.last = first, last
-        self.is_side_by_side = is_side_by_side
+        self.stride = stride
         self.bus = Bus()
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
@@ -208,11 +208,10 @@ class Injector:
             wrong("an error, and nothing was made to fail")
         return failed > 0
 
-    def numbers(self, scenario: Scenario, kind: int, span: int, tries: int):
-        """Each n; or so many, spread over those that there are."""
+    def numbers(self, scenario: Scenario, kind: int, tries: int):
+        """Each n, or each so many; or so many, spread over those that there are."""
         if tries == 0:
-            step = span if self.is_side_by_side else 1
-            yield from range(self.first, self.last + 1, step) if self.last else itertools.count(self.first, step)
+            yield from range(self.first, self.last + 1, self.stride) if self.last else itertools.count(self.first, self.stride)
             return
         scenario.prepare()
         self.plan.begin(kind, 2**62, 1)
@@ -226,7 +225,7 @@ class Injector:
     def run(self, scenario: Scenario, kind: int, span: int, tries: int) -> Result:
         way = KINDS[kind] if span == 1 else f"{KINDS[kind]}, {span} in a row"
         result = Result(scenario.name, way)
-        for n in self.numbers(scenario, kind, span, tries):
+        for n in self.numbers(scenario, kind, tries):
             if not self.try_once(scenario, kind, n, span, result) and tries == 0:
                 break
             if len(result.findings) >= 10:
@@ -318,10 +317,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--kinds", default="1,2,3,4")
     parser.add_argument("--spans", default="1", help="so many in a row: 1,30")
-    parser.add_argument("--side-by-side", action="store_true", help="with --tries 0: each n is in one of the spans, and not in each")
+    parser.add_argument("--stride", type=int, default=1, help="with --tries 0: from one n to the next")
     options = parser.parse_args()
     injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()), options.first, options.last,
-                        options.side_by_side)
+                        options.stride)
     results = []
     for scenario in injector.scenarios():
         if options.only not in scenario.name:
