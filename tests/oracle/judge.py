@@ -56,6 +56,10 @@ class Surroundings:
     def cleared_before(self, service: str, t: float) -> float:
         return next((at for at in reversed(self.cleared.get(service, [])) if at <= t), 0.0)
 
+    def server_stood_still(self, a: float, b: float) -> float:
+        """Seconds between a and b in which it may have been stopped by a signal: it asks nothing then, and counts nothing."""
+        return sum(max(0.0, min(end, b) - max(start, a)) for start, end, what in self.disturbed if what == "server: SIGSTOP")
+
     def disturbance(self, a: float, b: float) -> str:
         return next((what for start, end, what in self.disturbed if start <= b and end >= a), "")
 
@@ -137,6 +141,7 @@ class Judge:
                 since = min(since, row.asked - self.surroundings.server_since)
                 if part.kind == "probe":
                     since = min(since, row.asked - self.registers.defined_anew(row.asked))
+                    since -= self.surroundings.server_stood_still(span[0], row.asked)
             bound = getattr(part, within) + self.surroundings.slack
             if part.kind == "probe" and self.surroundings.disturbance(span[0], row.asked):
                 bound = max(bound, part.stale_within + self.surroundings.slack)  # no answer: until the last is too old
@@ -148,7 +153,7 @@ class Judge:
     def _may_have_been_up(self, part: Part, row: Row) -> bool:
         """Between two samples in which its unit was down, with what the unit brings along."""
         return self.registers.is_being_started(row.asked - SAMPLE_SECONDS, row.answered) and (
-            part.kind == "unit" or part.action != "" and self.truth.units[part.action].up.since(row.answered, False) is not None)
+            part.kind == "unit" or part.action != "" and self.truth.units[part.action].up.since(row.answered, True) is None)
 
     def _started(self, action: str, t: float) -> float:
         """When the invocation of t, or one that was seen just after it, was first seen."""

@@ -15,6 +15,7 @@ from box import REPOSITORY, Box
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 # pylint: disable=wrong-import-position
+from event_loop import Loop  # noqa: E402
 from house_plan import ActionShape, shape_of  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
 from registers import Operation, Registers  # noqa: E402
@@ -159,6 +160,22 @@ def test_a_failed_that_was_never_true_is_counted(box):
     assert watch.findings.get("lie", 0) > 10, watch.findings
 
 
+def test_what_a_server_that_stood_still_could_not_count_is_no_lie(_box):
+    def judged(disturbed: list[tuple[float, float, str]]) -> str:
+        definition_of = {"name": "hung", "exec": ["/bin/true"], "sockets": ["rpc.sock"], "probes": [
+            {"name": "files", "socket": "rpc.sock", "path": "/", "interval_ms": 300, "timeout_ms": 400, "failures": 2}]}
+        truth = ServiceTruth(Loop(), shape_of(definition_of))
+        for at in (i * 0.05 for i in range(200)):
+            truth.units["main"].up.add(at, at + 0.01, True, "active/running")
+            next(iter(truth.sockets.values())).alive.add(at, at + 0.01, True, "alive")
+            truth.probes["files"].answers.add(at, at, False, "no answer in 0.4 s", 0.4)
+        row = Row(8.0, 8.01, "StateChanged", "hung", "degraded", "probe-failed")
+        return Judge(truth, Registers(), Surroundings(disturbed=disturbed), {}).judge(row).kind
+
+    assert judged([]) == judged([(7.9, 20.0, "server: SIGSTOP")]) == judged([(3.0, 7.0, "bus: restarted")]) == "lie"
+    assert judged([(2.0, 9.0, "server: SIGSTOP")]) in ("late", "apart")
+
+
 def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
     """It ended well, and was started anew before the oracle looked again; a "stopped" without a new invocation is one."""
     def judged(invocations: list[str]) -> str:
@@ -178,18 +195,22 @@ def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
 
 def test_a_running_that_is_true_between_two_samples_is_no_lie(_box):
     """It was started, and made anew before the oracle looked at its socket; where its process is up, the socket has to be."""
-    def judged(is_up: bool, started_at: float) -> str:
+    def judged(is_up: bool, started_at: float, seen_until: float = 5.0) -> str:
         truth = ServiceTruth(None, shape_of({"name": "quick", "exec": ["/bin/true"], "sockets": ["rpc.sock"]}))
         unit, socket = truth.units["main"], next(iter(truth.sockets.values()))
         for at in (i * 0.05 for i in range(100)):
-            unit.up.add(at, at + 0.01, is_up, "active/running" if is_up else "inactive/dead")
+            if at < seen_until:
+                unit.up.add(at, at + 0.01, is_up, "active/running" if is_up else "inactive/dead")
+            else:  # found up, and its process gone by then
+                unit.up.add(at, at + 0.01, False, "active/running")
             socket.alive.add(at, at + 0.01, False, "missing")
         registers = Registers()
         registers.begin(Operation(1, "quick", "start", started_at, wanted="up", end=started_at + 0.1, acknowledged=True))
-        row = Row(4.0, 4.01, "StateChanged", "quick", "running", "")
+        row = Row(3.98, 3.981, "StateChanged", "quick", "running", "")
         return Judge(truth, registers, Surroundings(), {}).judge(row).kind
 
     assert judged(False, 3.95) in ("true", "late")
+    assert judged(False, 3.95, seen_until=4.0) in ("true", "late")
     assert judged(True, 3.95) == judged(False, 2.0) == "lie"
 
 
