@@ -33,13 +33,9 @@ static bool is_defined(ServiceDefinition *const *definitions, size_t n, const ch
 static void drop_unknown_requires(ServiceDefinition *const *definitions, size_t n, ServiceDefinition *d) {
         size_t kept = 0;
 
-        for (size_t i = 0; d->requires && d->requires[i]; i++) {
-                char *name = d->requires[i];
-
-                if (is_defined(definitions, n, name))
-                d->requires[kept++] = name;
-                else free(name);
-        }
+        for (size_t i = 0; d->requires && d->requires[i]; i++)
+                if (is_defined(definitions, n, d->requires[i]))
+        d->requires[kept++] = d->requires[i];
         if (d->requires)
         d->requires[kept] = NULL;
 }

@@ -18,9 +18,34 @@ enum {
         SHOWN_SIZE = SHOWN_VALUE_BYTES_MAX + sizeof "…\"",
 };
 
+static void free_unpacked(ServiceDefinition *d) {
+        for (size_t i = 0; i < d->n_actions; i++)
+                definition_action_done(&d->actions[i]);
+        for (size_t i = 0; i < d->n_sockets; i++) {
+                free(d->sockets[i].name);
+                free(d->sockets[i].path);
+        }
+        for (size_t i = 0; i < d->n_probes; i++)
+                definition_probe_done(&d->probes[i]);
+        free(d->actions);
+        free(d->sockets);
+        free(d->ports);
+        free(d->probes);
+        definition_free_strings(d->requires);
+        definition_free_strings(d->after);
+        free(d->text);
+        free(d->public_text);
+        free(d->name);
+        free(d->description);
+        free(d->on_failure_unit);
+        free(d->directory);
+        free(d);
+}
+
 void definition_reader_done(DefinitionReader *r) {
         free(r->message);
-        (void) service_definition_free(r->service);
+        if (r->service)
+                free_unpacked(r->service);
 }
 
 /* What the user wrote, on one line and within `max` bytes. It goes to terminals and journals: control characters, also

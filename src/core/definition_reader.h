@@ -22,7 +22,7 @@ typedef struct DefinitionReader {
         const char *socket_dir;
         bool is_stored;             /* it was taken before: see service_definition_parse_stored() */
         bool allow_secret_env;      /* of the action that is being read */
-        ServiceDefinition *service; /* what is being filled in */
+        ServiceDefinition *service; /* what is being filled in, of many pieces; definition_pack() makes one of them */
 } DefinitionReader;
 
 void definition_reader_done(DefinitionReader *r);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/outcome.h"
+#include "core/definition_pack.h"
 #include "core/definition_public.h"
 #include "core/definition_reader.h"
 #include "core/json_strict.h"
@@ -34,28 +35,8 @@ bool action_name_is_valid(const char *name) {
 }
 
 ServiceDefinition *service_definition_free(ServiceDefinition *d) {
-        if (!d)
-                return NULL;
-        for (size_t i = 0; i < d->n_actions; i++)
-                definition_action_done(&d->actions[i]);
-        for (size_t i = 0; i < d->n_sockets; i++) {
-                free(d->sockets[i].name);
-                free(d->sockets[i].path);
-        }
-        for (size_t i = 0; i < d->n_probes; i++)
-                definition_probe_done(&d->probes[i]);
-        free(d->actions);
-        free(d->sockets);
-        free(d->ports);
-        free(d->probes);
-        definition_free_strings(d->requires);
-        definition_free_strings(d->after);
-        free(d->text);
-        free(d->public_text);
-        free(d->name);
-        free(d->description);
-        free(d->on_failure_unit);
-        free(d->directory);
+        for (size_t i = 0; d && i < d->n_actions; i++)
+                (void) json_object_put(d->actions[i].systemd);
         free(d);
         return NULL;
 }
@@ -98,8 +79,7 @@ static int parse_service(const char *text, size_t length, const char *label, con
         err = definition_public_text(document->values, r.service->text, &r.service->public_text);
         if (err < 0)
                 return err;
-        *ret = TAKE_PTR(r.service);
-        return 0;
+        return definition_pack(r.service, ret);
 }
 
 /* A text of one or many */

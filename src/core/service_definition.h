@@ -2,7 +2,8 @@
 #pragma once
 
 /* What the user asked for: one service, parsed and checked (DESIGN: service definition). Plain data; a definition never
- * changes after parsing. All strings are owned by the definition, all durations are microseconds. */
+ * changes after parsing, and is one piece of memory. All strings are owned by the definition, all durations are
+ * microseconds. */
 
 #include <json-c/json.h>
 #include <stdbool.h>

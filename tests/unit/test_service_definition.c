@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 
 #include "base/clock.h"
@@ -535,4 +536,65 @@ TEST(each_field_is_described_once_a_scope_and_its_default_is_a_right_value) {
                         ASSERT(found);
                 }
         }
+}
+
+/* -- as it is kept -- */
+
+static bool is_in_piece(const ServiceDefinition *d, const void *p) {
+        return !p || ((const char *) p >= (const char *) d &&
+                      (const char *) p < (const char *) d + malloc_usable_size((void *) d));
+}
+
+static bool are_in_piece(const ServiceDefinition *d, char *const *texts) {
+        bool is_in = is_in_piece(d, texts);
+
+        for (; texts && *texts; texts++)
+                is_in = is_in && is_in_piece(d, *texts);
+        return is_in;
+}
+
+static bool pairs_are_in_piece(const ServiceDefinition *d, const KeyValue *pairs, size_t n) {
+        bool is_in = is_in_piece(d, pairs);
+
+        for (size_t i = 0; i < n; i++)
+                is_in = is_in && is_in_piece(d, pairs[i].key) && is_in_piece(d, pairs[i].value);
+        return is_in;
+}
+
+static void expect_action_in_piece(const ServiceDefinition *d, const ActionDefinition *a) {
+        ASSERT(is_in_piece(d, a) && is_in_piece(d, a->name) && are_in_piece(d, a->exec) &&
+               are_in_piece(d, a->env_file));
+        ASSERT(pairs_are_in_piece(d, a->env, a->n_env));
+        ASSERT(pairs_are_in_piece(d, a->credentials, a->n_credentials));
+        ASSERT(pairs_are_in_piece(d, a->credentials_encrypted, a->n_credentials_encrypted));
+        ASSERT(is_in_piece(d, a->user) && is_in_piece(d, a->group) && is_in_piece(d, a->working_dir));
+}
+
+static void expect_probe_in_piece(const ServiceDefinition *d, const ProbeDefinition *p) {
+        ASSERT(is_in_piece(d, p) && is_in_piece(d, p->name) && is_in_piece(d, p->socket) && is_in_piece(d, p->method));
+        ASSERT(is_in_piece(d, p->path) && is_in_piece(d, p->body) && is_in_piece(d, p->expect_body));
+        ASSERT(is_in_piece(d, p->expect_status) && is_in_piece(d, p->headers));
+        for (size_t i = 0; i < p->n_headers; i++)
+                ASSERT(is_in_piece(d, p->headers[i].name) && is_in_piece(d, p->headers[i].value));
+}
+
+TEST(a_definition_is_one_piece_of_memory) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        ASSERT(asprintf(&path, "%s/definitions/good/everything.json", tests_folder()) > 0);
+        text = read_whole(path);
+        ASSERT(text);
+        _cleanup_parsed_ Parsed p = parse(text);
+        ASSERT_EQ(p.result, 0);
+        const ServiceDefinition *d = p.list[0];
+
+        ASSERT(d->n_actions == 2 && d->n_sockets > 0 && d->n_ports > 0 && d->n_probes > 0);
+        for (size_t i = 0; i < d->n_actions; i++)
+                expect_action_in_piece(d, &d->actions[i]);
+        for (size_t i = 0; i < d->n_probes; i++)
+                expect_probe_in_piece(d, &d->probes[i]);
+        for (size_t i = 0; i < d->n_sockets; i++)
+                ASSERT(is_in_piece(d, d->sockets[i].name) && is_in_piece(d, d->sockets[i].path));
+        ASSERT(is_in_piece(d, d->ports) && are_in_piece(d, d->requires) && are_in_piece(d, d->after));
+        ASSERT(is_in_piece(d, d->text) && is_in_piece(d, d->public_text) && is_in_piece(d, d->name));
+        ASSERT(is_in_piece(d, d->description) && is_in_piece(d, d->on_failure_unit) && is_in_piece(d, d->directory));
 }
