@@ -61,6 +61,7 @@ struct Prober {
         ProberLimits limits;
         const char *dialer; /* NULL: there is none */
         unsigned n_fresh, n_in_flight, n_queued;
+        ProbeRequests requests;
         Desk *desks, **free_desks; /* one for each probe in flight; the first max - n_in_flight are free */
         TAILQ_HEAD(, Probe) queue, begun;
 };
@@ -306,7 +307,7 @@ int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t do
         r = waiters_join(prober->waiters, &p->waiter);
         if (r < 0)
                 return r;
-        r = probe_exchange_init(&p->exchange, definition);
+        r = probe_exchange_init(&p->exchange, definition, &prober->requests);
         if (r < 0) {
                 waiters_leave(prober->waiters, &p->waiter);
                 return r;
@@ -324,8 +325,8 @@ Probe *probe_free(Probe *p) {
                 return NULL;
         probe_stop(p);
         waiters_leave(p->prober->waiters, &p->waiter);
-        (void) prober_free(p->prober);
         probe_exchange_done(&p->exchange);
+        (void) prober_free(p->prober);
         free(p);
         return NULL;
 }

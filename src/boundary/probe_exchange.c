@@ -16,21 +16,24 @@
 #include "boundary/probe_words.h"
 #include "boundary/socket_path.h"
 #include "boundary/unix_connect.h"
-#include "core/http_request.h"
 
 enum {
         READ_BYTES = 16 * 1024,
 };
 
+static size_t n_request(const ProbeExchange *e) {
+        return e->request ? e->request->n : 0;
+}
+
 static bool is_tcp(const ProbeExchange *e) {
         return e->definition->port > 0;
 }
 
-int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition) {
+int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition, ProbeRequests *requests) {
         if (definition->expect_body && strlen(definition->expect_body) > HTTP_EXPECT_BODY_MAX)
                 return -E2BIG;
         *e = (ProbeExchange){ .definition = definition, .fd = -1 };
-        return definition->type == PROBE_HTTP ? http_request_build(definition, &e->request, &e->n_request) : 0;
+        return definition->type == PROBE_HTTP ? probe_request_get(requests, definition, &e->request) : 0;
 }
 
 void probe_exchange_end(ProbeExchange *e) {
@@ -43,8 +46,7 @@ void probe_exchange_end(ProbeExchange *e) {
 
 void probe_exchange_done(ProbeExchange *e) {
         probe_exchange_end(e);
-        free(e->request);
-        e->request = NULL;
+        e->request = probe_request_put(e->request);
 }
 
 static void conclude(ProbeExchange *e, ProbeOutcome outcome) {
@@ -184,14 +186,14 @@ static void step_dialed(ProbeExchange *e) {
 /* Sends what goes. No failure here is a verdict: a service may answer before it took all of the request, and what it
  * said before it closed the connection still waits to be read. */
 static void step_send(ProbeExchange *e) {
-        while (e->n_sent < e->n_request) {
-                ssize_t n = send(e->fd, e->request + e->n_sent, e->n_request - e->n_sent, MSG_NOSIGNAL);
+        while (e->n_sent < n_request(e)) {
+                ssize_t n = send(e->fd, e->request->bytes + e->n_sent, e->request->n - e->n_sent, MSG_NOSIGNAL);
 
                 if (n < 0 && errno == EAGAIN)
                         return;
                 if (n < 0) {
                         e->was_reset = errno == ECONNRESET;
-                        e->n_sent = e->n_request;
+                        e->n_sent = e->request->n;
                         return;
                 }
                 e->n_sent += (size_t) n;
@@ -267,7 +269,7 @@ uint32_t probe_exchange_events(const ProbeExchange *e) {
                 return 0;
         if (e->state == EXCHANGE_DIALING)
                 return EPOLLIN;
-        return EPOLLIN | (e->state == EXCHANGE_CONNECTING || e->n_sent < e->n_request ? EPOLLOUT : 0);
+        return EPOLLIN | (e->state == EXCHANGE_CONNECTING || e->n_sent < n_request(e) ? EPOLLOUT : 0);
 }
 
 void probe_exchange_give_up(ProbeExchange *e) {
@@ -283,7 +285,7 @@ void probe_exchange_give_up(ProbeExchange *e) {
         }
         if (e->state == EXCHANGE_CONNECTING)
                 where = " connecting";
-        else if (where[0] == '\0' && e->n_sent < e->n_request)
+        else if (where[0] == '\0' && e->n_sent < n_request(e))
                 where = " sending the request";
         (void) snprintf(e->result->error, sizeof(e->result->error), "timed out after %" PRIu64 " ms%s",
                         e->definition->timeout_usec / USEC_PER_MSEC, where);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "boundary/http_prober.h"
+#include "boundary/probe_request.h"
 #include "core/http_response.h"
 
 typedef enum ExchangeState {
@@ -21,8 +22,7 @@ typedef enum ExchangeState {
 
 typedef struct ProbeExchange {
         const ProbeDefinition *definition;
-        char *request;
-        size_t n_request;
+        ProbeRequest *request;   /* NULL: none is sent */
         const ProbeReach *reach; /* borrowed until the end */
         const char *dialer;      /* the same; NULL: TCP connections are made here */
 
@@ -35,8 +35,8 @@ typedef struct ProbeExchange {
         ProbeResult *result;
 } ProbeExchange;
 
-/* Builds the request, which serves for all rounds. -EINVAL, -E2BIG, -ENOMEM. */
-int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition);
+/* Builds the request, which serves for all rounds; `requests` lives on until the end. -EINVAL, -E2BIG, -ENOMEM. */
+int probe_exchange_init(ProbeExchange *e, const ProbeDefinition *definition, ProbeRequests *requests);
 void probe_exchange_done(ProbeExchange *e);
 
 /* Connects and sends what goes, and does not look for an answer yet. All that is passed is borrowed until the end. */
