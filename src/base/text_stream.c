@@ -50,8 +50,13 @@ static int finish(void *cookie) {
                 free(s->bytes);
         else {
                 s->bytes[s->n] = '\0';
-                /* What is made here is often kept, for each of a thousand services. */
-                fitting = realloc(s->bytes, s->n + 1);
+                /* What is made here is often kept, for each of a thousand services. Cut to size where it lies, each
+                 * would have a hole behind it. */
+                fitting = malloc(s->n + 1);
+                if (fitting) {
+                        memcpy(fitting, s->bytes, s->n + 1);
+                        free(s->bytes);
+                }
                 *s->text = fitting ? fitting : s->bytes;
                 *s->ret_n = s->n;
         }

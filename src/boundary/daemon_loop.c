@@ -13,6 +13,7 @@
 
 enum {
         RETURNED_BYTES_MIN = 64 * 1024,
+        SPARE_BYTES = 16 * 1024, /* that stay when memory is returned; malloc's own are 128 KiB */
 };
 
 static int add_signals(sd_event *event) {
@@ -58,4 +59,5 @@ int daemon_loop_run(sd_event *event) {
 void daemon_loop_return_memory(void) {
         (void) mallopt(M_MMAP_THRESHOLD, RETURNED_BYTES_MIN);
         (void) mallopt(M_TRIM_THRESHOLD, RETURNED_BYTES_MIN);
+        (void) mallopt(M_TOP_PAD, SPARE_BYTES);
 }

@@ -168,6 +168,15 @@ int socket_dump_take(SockDiag *d, SocketPicture *p) {
         return 0;
 }
 
+void socket_picture_lend_names(SocketPicture *before, SocketPicture *now) {
+        if (!before->names)
+                return;
+        free(now->names);
+        now->names = TAKE_PTR(before->names);
+        now->n_name_bytes_allocated = before->n_name_bytes_allocated;
+        before->n_name_bytes = before->n_name_bytes_allocated = 0;
+}
+
 const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uint32_t inode) {
         const Listener wanted = { .device = device, .inode = inode };
         size_t low = 0, high = p->n_listeners;

@@ -45,6 +45,8 @@ const Listener *socket_picture_find(const SocketPicture *p, uint32_t device, uin
 /* A listener that was bound by exactly this path, or NULL. Looks at all of them: meant for the few that are not found
  * by their file. */
 const Listener *socket_picture_find_name(const SocketPicture *p, const char *name);
+/* Gives the memory of `before`'s names, which are not looked for any more, to the picture that is to be taken. */
+void socket_picture_lend_names(SocketPicture *before, SocketPicture *now);
 /* Works out of the picture before it since when queues have not moved; the newer one was taken at now_usec. */
 void socket_picture_follow_queues(SocketPicture *p, const SocketPicture *before, uint64_t now_usec);
 /* Whether the same sockets listen, the same ones have a full queue, and the same ones a standing one. */

@@ -58,6 +58,7 @@ int socket_table_refresh(SocketTable *t, bool *ret_changed) {
         bool was_good = t->is_good;
         int r;
 
+        socket_picture_lend_names(before, now);
         r = socket_dump_take(&t->diag, now);
         t->is_good = r == 0;
         if (r < 0)
@@ -135,8 +136,8 @@ static void take_full_queue(SocketSighting *s, const SocketSighting *before) {
 }
 
 /* The picture does not hold the file, which proves nothing: on overlayfs and btrfs stat() speaks of another device and
- * inode than the kernel. There the name counts where something is bound to the file; where both speak of the same device
- * the listener of that name has lost its file to another one, which came after the picture. */
+ * inode than the kernel. There the name counts where something is bound to the file; where both speak of the same
+ * device the listener of that name has lost its file to another one, which came after the picture. */
 static void ask_the_file(SocketSighting *s, const Look *look, int file, const struct stat *st) {
         const Listener *same_name = find_name(look);
         const SocketSighting *before = look->before;

@@ -104,6 +104,10 @@ int store_open(const char *path, Store **ret, char **reterr_message) {
         return 0;
 }
 
+void store_release_memory(Store *s) {
+        (void) sqlite3_db_release_memory(s->db);
+}
+
 Store *store_close(Store *s) {
         if (!s)
                 return NULL;

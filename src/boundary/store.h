@@ -42,6 +42,9 @@ int store_open(const char *path, Store **ret, char **reterr_message);
 Store *store_close(Store *s);
 DEFINE_CLEANUP(Store *, store_close)
 
+/* Lets go of what it has read and would keep in case that it is asked again. */
+void store_release_memory(Store *s);
+
 /* All services, by name. Free with stored_service_free_list(). */
 int store_load(Store *s, StoredService **ret, size_t *ret_n);
 void stored_service_free_list(StoredService *list, size_t n);

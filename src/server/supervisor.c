@@ -285,9 +285,11 @@ static const WaitersCallbacks recheck_callbacks = { .on_time = on_recheck };
 /* -- memory -- */
 
 static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
+        Supervisor *s = userdata;
+
         (void) source;
         (void) usec;
-        (void) userdata;
+        store_release_memory(s->store);
         (void) malloc_trim(0);
         return 0;
 }
