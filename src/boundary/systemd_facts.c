@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boundary/systemd_facts.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+
+enum {
+        STATUS_TEXT_MAX = 127, /* what is longer is cut: it is kept of each service */
+};
 
 UnitLoad systemd_facts_load_state(const char *word) {
         static const struct {
@@ -46,7 +51,10 @@ static void set_restart(UnitFacts *f, const char *word) {
 }
 
 static void set_status_text(UnitFacts *f, const char *word) {
-        (void) snprintf(f->status_text, sizeof f->status_text, "%s", word);
+        char cut[STATUS_TEXT_MAX + 1];
+
+        (void) snprintf(cut, sizeof cut, "%s", word);
+        rare_text_set(&f->status_text, cut);
 }
 
 /* Each property that is kept: its name, type, and where it goes. */
@@ -136,10 +144,18 @@ static int read_properties(sd_bus_message *m, UnitFacts *f) {
 
 int systemd_facts_read(sd_bus_message *m, UnitFacts *f) {
         UnitFacts all = *f;
-        int r = read_properties(m, &all);
+        int r;
 
-        if (r < 0)
+        all.status_text = (RareText){ 0 };
+        rare_text_set(&all.status_text, rare_text_get(&f->status_text));
+        r = read_properties(m, &all);
+        if (r >= 0 && rare_text_is_lost(&all.status_text))
+                r = -ENOMEM;
+        if (r < 0) {
+                rare_text_done(&all.status_text);
                 return r;
+        }
+        rare_text_done(&f->status_text);
         *f = all;
         /* Kept so that the tail of a stop (down, its job not yet removed) is not taken for a start. */
         if (f->active == UNIT_DEACTIVATING && f->job_id != 0)

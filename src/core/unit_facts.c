@@ -39,6 +39,11 @@ enum {
         EXIT_SYSTEMD_LAST = 245,
 };
 
+void unit_facts_forget(UnitFacts *f, UnitLoad load) {
+        rare_text_done(&f->status_text);
+        *f = (UnitFacts){ .load = load };
+}
+
 bool unit_facts_ever_started(const UnitFacts *f) {
         static const uint8_t none[16];
 
@@ -109,9 +114,9 @@ static bool gave_up(const UnitFacts *f, const ActionPolicy *policy) {
         return policy->restarts && f->n_restarts > policy->max_attempts;
 }
 
-/* A stop whose job was in the queue when the process died, or came while its remains were cleared away: systemd leaves the
- * unit "failed" as any crash does, but does not try again, and nothing else keeps it from that. A try that it refused for
- * the start limit had been through auto-restart, and so left "inactive" after the process's end. */
+/* A stop whose job was in the queue when the process died, or came while its remains were cleared away: systemd leaves
+ * the unit "failed" as any crash does, but does not try again, and nothing else keeps it from that. A try that it
+ * refused for the start limit had been through auto-restart, and so left "inactive" after the process's end. */
 static bool stop_met_death(const UnitFacts *f, const ActionPolicy *policy) {
         return policy->restarts && !f->restart_is_off && f->exec_main_exit_usec > f->inactive_exit_usec;
 }

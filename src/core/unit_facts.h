@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/rare_text.h"
 #include "base/string_table.h"
 #include "core/reason.h"
 
@@ -55,7 +56,7 @@ typedef struct UnitFacts {
         UnitActive active;
         UnitResult result;
         char sub_state[28];
-        char status_text[128];    /* STATUS= of sd_notify, cut to fit */
+        RareText status_text;     /* STATUS= of sd_notify */
         uint8_t invocation[16];   /* all zero: never started */
         uint32_t job_id;          /* 0: none */
         uint32_t stopping_job_id; /* the job that it was last seen deactivating under */
@@ -67,6 +68,9 @@ typedef struct UnitFacts {
         uint64_t inactive_exit_usec, active_enter_usec, active_exit_usec, inactive_enter_usec; /* monotonic, 0: never */
         uint64_t exec_main_start_usec, exec_main_exit_usec;
 } UnitFacts;
+
+/* Nothing is known of it but that: what it had is freed. */
+void unit_facts_forget(UnitFacts *f, UnitLoad load);
 
 bool unit_facts_ever_started(const UnitFacts *f);
 bool unit_facts_same_invocation(const UnitFacts *a, const UnitFacts *b);

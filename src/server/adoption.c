@@ -28,6 +28,7 @@ struct Adoption {
         bool is_cut;      /* memory ran out for a part of this pass */
         bool in_doubt;    /* the server was held up: what is kept may be long past until a pass is complete */
         unsigned n_reads; /* of this pass, outstanding */
+        UnitFacts slice;  /* of the slice that find() was asked for last, until changed() */
         void (*ready)(void *userdata);
         void *ready_userdata;
 };
@@ -43,6 +44,8 @@ int adoption_new(Supervisor *s, Adoption **ret) {
 }
 
 Adoption *adoption_free(Adoption *a) {
+        if (a)
+                unit_facts_forget(&a->slice, UNIT_NOT_LOADED);
         free(a);
         return NULL;
 }
@@ -69,6 +72,26 @@ static bool is_our_doing(const Service *s) {
         return s->step != UNITS_SETTLED || s->rebuild || s->removing;
 }
 
+/* Of a slice little is kept: there are as many as services. */
+static UnitFacts *lend_slice(Adoption *a, const SliceFacts *slice) {
+        unit_facts_forget(&a->slice, slice->load);
+        a->slice.active = slice->active;
+        a->slice.job_id = slice->job_id;
+        a->slice.active_exit_usec = slice->has_left_active;
+        return &a->slice;
+}
+
+static void keep_slice(const Adoption *a, SliceFacts *slice) {
+        *slice = (SliceFacts){ .load = a->slice.load,
+                               .active = a->slice.active,
+                               .job_id = a->slice.job_id,
+                               .has_left_active = a->slice.active_exit_usec > 0 };
+}
+
+static bool is_slice(const char *unit) {
+        return strstr(unit, ".slice") != NULL;
+}
+
 static UnitFacts *find(const char *unit, void *userdata) {
         Adoption *a = userdata;
         Service *s = supervisor_find_by_unit(a->supervisor, unit);
@@ -76,8 +99,8 @@ static UnitFacts *find(const char *unit, void *userdata) {
 
         if (!s)
                 return NULL;
-        if (strstr(unit, ".slice"))
-                return &s->slice;
+        if (is_slice(unit))
+                return lend_slice(a, &s->slice);
         action = service_find_action_by_unit(s, unit);
         return action ? &action->facts : NULL;
 }
@@ -253,6 +276,8 @@ static void changed(const char *unit, void *userdata) {
         if (a) {
                 a->facts_read = true;
                 follow_invocation(adoption, a);
+        } else {
+                keep_slice(adoption, &s->slice);
         }
         if (adoption->done && a) {
                 yield_to_stop(a);
@@ -280,9 +305,10 @@ static void anchor_is_gone(const Adoption *adoption, Service *s) {
 static void unloaded(const char *unit, void *userdata) {
         Adoption *adoption = userdata;
         Service *s = supervisor_find_by_unit(adoption->supervisor, unit);
-        UnitFacts *facts = find(unit, userdata);
 
-        *facts = (UnitFacts){ .load = UNIT_NOT_LOADED };
+        unit_facts_forget(find(unit, userdata), UNIT_NOT_LOADED);
+        if (is_slice(unit))
+                keep_slice(adoption, &s->slice);
         if (adoption->done)
                 anchor_is_gone(adoption, s);
         supervisor_mark(s);
@@ -303,7 +329,7 @@ static void judge_service(Adoption *a, Service *s, bool new_life) {
         }
         s->units_made = s->units_made || all_loaded;
         if (!a->first_done) {
-                s->slice_was_active = s->slice.load == UNIT_LOADED && s->slice.active_exit_usec > 0;
+                s->slice_was_active = s->slice.load == UNIT_LOADED && s->slice.has_left_active;
                 recovery_judge(s, all_loaded || any_up, new_life);
         } else if (!all_loaded && !any_up) {
                 anchor_is_gone(a, s);
@@ -382,28 +408,34 @@ static bool differs(const UnitFacts *f, const UnitListed *u) {
 }
 
 /* Of a slice that is up the list says all that is asked of one: half of all units need not be read. */
-static bool take_listed_slice(UnitFacts *f, const UnitListed *u) {
-        if (strcmp(u->active_state, "active") != 0 || u->job_id != 0)
-                return false;
-        f->active = UNIT_ACTIVE;
-        f->job_id = 0;
-        (void) snprintf(f->sub_state, sizeof f->sub_state, "%s", u->sub_state);
-        return true;
+static bool take_listed_slice(const Adoption *a, SliceFacts *f, const UnitListed *u) {
+        UnitActive active = unit_active_from_string(u->active_state);
+
+        f->load = systemd_facts_load_state(u->load_state);
+        if (f->load == UNIT_NOT_LOADED)
+                return true;
+        if (active == UNIT_ACTIVE && u->job_id == 0) {
+                f->active = UNIT_ACTIVE;
+                f->job_id = 0;
+                return true;
+        }
+        return !a->read_all && f->active == active && f->job_id == u->job_id;
+}
+
+static bool take_listed_action(const Adoption *a, Action *action, const UnitListed *u) {
+        action->facts.load = systemd_facts_load_state(u->load_state);
+        return action->facts.load == UNIT_NOT_LOADED ||
+               (!a->read_all && action->facts_read && !differs(&action->facts, u));
 }
 
 static void compare(Adoption *a, const UnitListed *u) {
-        UnitFacts *facts = find(u->name, a);
         Service *s = supervisor_find_by_unit(a->supervisor, u->name);
         Action *action = s ? service_find_action_by_unit(s, u->name) : NULL;
         int r;
 
-        if (!facts)
+        if (!s || (!action && !is_slice(u->name)))
                 return;
-        facts->load = systemd_facts_load_state(u->load_state);
-        if (facts->load == UNIT_NOT_LOADED ||
-            (!a->read_all && (!action || action->facts_read) && !differs(facts, u)))
-                return;
-        if (!action && take_listed_slice(facts, u))
+        if (action ? take_listed_action(a, action, u) : take_listed_slice(a, &s->slice, u))
                 return;
         r = systemd_client_read(supervisor_systemd(a->supervisor), u->name, on_read, a);
         if (r >= 0)
@@ -437,7 +469,7 @@ static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_u
                         Action *action = &services[i]->actions[j];
 
                         if (action->facts.load == UNIT_NOT_LOADED && services[i]->step == UNITS_SETTLED)
-                                action->facts = (UnitFacts){ .load = UNIT_NOT_LOADED };
+                                unit_facts_forget(&action->facts, UNIT_NOT_LOADED);
                 }
         on_read(a, 0, NULL, NULL);
 }
@@ -465,7 +497,7 @@ static void resync(bool lost, void *userdata) {
 
 void adoption_look_again(Adoption *a) {
         if (!a->done)
-                return; /* it is about to be looked at anyway */
+                return;     /* it is about to be looked at anyway */
         a->in_doubt = true; /* before it is begun: memory may run out for it, and then it is begun again */
         start_pass(a);
 }

@@ -42,11 +42,13 @@ static int list_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = sd_bus_message_open_container(reply, 'a', "(sssso)");
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 const Service *s = services[i];
+                char path[BUS_SERVICE_PATH_MAX];
 
+                bus_service_path(s->definition->name, path);
                 r = sd_bus_message_append(
                         reply, "(sssso)", s->definition->name, service_state_to_string(s->shown_state),
                         reason_code_to_string(s->n_shown > 0 ? (ReasonCode) s->shown[0].code : REASON_NONE),
-                        service_wants_up(s) ? "up" : "down", s->path);
+                        service_wants_up(s) ? "up" : "down", path);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
@@ -54,13 +56,17 @@ static int list_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 static int get_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        char path[BUS_SERVICE_PATH_MAX];
         const char *name;
         Service *s;
         int r = sd_bus_message_read(m, "s", &name);
 
         if (r >= 0)
                 r = bus_arguments_find_service(userdata, name, &s, error);
-        return r < 0 ? r : sd_bus_reply_method_return(m, "o", s->path);
+        if (r < 0)
+                return r;
+        bus_service_path(s->definition->name, path);
+        return sd_bus_reply_method_return(m, "o", path);
 }
 
 static int reply_json(sd_bus_message *m, struct json_object *json) {
@@ -251,9 +257,11 @@ static void on_evaluated(Service *s, void *userdata) {
 
 static void on_added(Service *s, void *userdata) {
         BusApi *api = userdata;
+        char path[BUS_SERVICE_PATH_MAX];
 
+        bus_service_path(s->definition->name, path);
         if (api->bus)
-                (void) sd_bus_emit_object_added(api->bus, s->path);
+                (void) sd_bus_emit_object_added(api->bus, path);
 }
 
 static void on_redefined(Service *s, void *userdata) {
@@ -265,11 +273,13 @@ static void on_redefined(Service *s, void *userdata) {
 
 static void on_removed(Service *s, void *userdata) {
         BusApi *api = userdata;
+        char path[BUS_SERVICE_PATH_MAX];
 
+        bus_service_path(s->definition->name, path);
         bus_waiters_service_removed(api->context.waiters, s);
         resets_service_removed(api->context.resets, s);
         if (api->bus)
-                (void) sd_bus_emit_object_removed(api->bus, s->path);
+                (void) sd_bus_emit_object_removed(api->bus, path);
 }
 
 /* -- life -- */

@@ -100,7 +100,7 @@ static int append_probes(sd_bus_message *reply, const Service *s) {
                 const ServiceProbe *p = &s->probes[i];
 
                 r = sd_bus_message_append(reply, "(ssust)", p->definition->name, service_json_probe_word(p),
-                                          p->health.failures, p->error, p->latency_usec);
+                                          p->health.failures, rare_text_get(&p->error), p->latency_usec);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -156,6 +156,26 @@ static int find_object(sd_bus *bus, const char *path, const char *interface, voi
         return 1;
 }
 
+/* As sd_bus_path_encode() does it, but without memory: each list has the path of each service. */
+void bus_service_path(const char *name, char ret[BUS_SERVICE_PATH_MAX]) {
+        static const char digits[] = "0123456789abcdef";
+        char *out = stpcpy(ret, BUS_SERVICE_PATH "/");
+
+        for (const char *in = name; *in; in++) {
+                unsigned char c = (unsigned char) *in;
+                bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9' && in > name);
+
+                if (is_plain) {
+                        *out++ = *in;
+                        continue;
+                }
+                *out++ = '_';
+                *out++ = digits[c >> 4];
+                *out++ = digits[c & 15];
+        }
+        *out = '\0';
+}
+
 static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
         size_t n;
         Service *const *services = supervisor_services(userdata, &n);
@@ -165,7 +185,10 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
         (void) prefix;
         (void) error;
         for (size_t i = 0; nodes && i < n; i++) {
-                nodes[i] = strdup(services[i]->path);
+                char path[BUS_SERVICE_PATH_MAX];
+
+                bus_service_path(services[i]->definition->name, path);
+                nodes[i] = strdup(path);
                 if (!nodes[i]) {
                         while (i > 0)
                                 free(nodes[--i]);
@@ -185,12 +208,17 @@ int bus_service_add_objects(sd_bus *bus, Supervisor *s, sd_bus_slot **ret_slot, 
 }
 
 void bus_service_emit_changed(sd_bus *bus, const Service *s) {
-        (void) sd_bus_emit_properties_changed(bus, s->path, BUS_SERVICE_INTERFACE, "State", "Wanted", "Ready",
-                                              "Reasons", "StateSinceUSec", "Actions", "Sockets", "Ports", "Probes",
-                                              NULL);
+        char path[BUS_SERVICE_PATH_MAX];
+
+        bus_service_path(s->definition->name, path);
+        (void) sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "State", "Wanted", "Ready", "Reasons",
+                                              "StateSinceUSec", "Actions", "Sockets", "Ports", "Probes", NULL);
 }
 
 void bus_service_emit_redefined(sd_bus *bus, const Service *s) {
-        (void) sd_bus_emit_properties_changed(bus, s->path, BUS_SERVICE_INTERFACE, "Definition", "Wanted", "Ready",
+        char path[BUS_SERVICE_PATH_MAX];
+
+        bus_service_path(s->definition->name, path);
+        (void) sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "Definition", "Wanted", "Ready",
                                               "Actions", "Sockets", "Ports", "Probes", NULL);
 }

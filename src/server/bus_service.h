@@ -8,6 +8,13 @@
 #define BUS_SERVICE_PATH "/org/hero/Proc1/service"
 #define BUS_SERVICE_INTERFACE "org.hero.Proc1.Service"
 
+enum {
+        BUS_SERVICE_PATH_MAX = sizeof BUS_SERVICE_PATH "/" + 3 * DEFINITION_NAME_MAX,
+};
+
+/* The object of the service of that name, which has passed service_name_is_valid(). */
+void bus_service_path(const char *name, char ret[BUS_SERVICE_PATH_MAX]);
+
 /* The objects of the services: properties with change signals. *ret_slot holds them on `bus`. */
 int bus_service_add_objects(sd_bus *bus, Supervisor *s, sd_bus_slot **ret_slot, sd_bus_slot **ret_enumerator);
 

@@ -30,7 +30,7 @@ static uint64_t earliest(uint64_t a, uint64_t b) {
 
 static bool same_as_shown(const Service *s, const ServiceDecision *d) {
         return s->shown_state == d->state && s->shown_rule == d->rule && s->n_shown == d->n_reasons &&
-               memcmp(s->shown, d->reasons, d->n_reasons * sizeof d->reasons[0]) == 0;
+               (d->n_reasons == 0 || memcmp(s->shown, d->reasons, d->n_reasons * sizeof d->reasons[0]) == 0);
 }
 
 /* Differs where any action is another process or another invocation. */
@@ -47,12 +47,15 @@ static uint64_t lives_of(const Service *s) {
         return hash;
 }
 
+/* Of what is simply running nothing is kept: a small piece for each would stand for good between the messages that tell
+ * of a thousand services, and keep their memory in pieces. */
 static int show(Service *s, const ServiceDecision *d) {
-        Reason *reasons = malloc((d->n_reasons + 1) * sizeof *reasons);
+        Reason *reasons = d->n_reasons > 0 ? malloc(d->n_reasons * sizeof *reasons) : NULL;
 
-        if (!reasons)
+        if (!reasons && d->n_reasons > 0)
                 return -ENOMEM;
-        memcpy(reasons, d->reasons, d->n_reasons * sizeof *reasons);
+        for (size_t i = 0; i < d->n_reasons; i++)
+                reasons[i] = d->reasons[i];
         free(s->shown);
         s->shown = reasons;
         s->n_shown = d->n_reasons;

@@ -88,8 +88,8 @@ static void say_exec_failed(FILE *f, const Action *a) {
 static void say_not_ready(FILE *f, const Action *a) {
         if (a->facts.active == UNIT_ACTIVATING || a->facts.result != UNIT_RESULT_PROTOCOL) {
                 fprintf(f, "not ready yet (%s)", ready_kind_to_string(a->definition->ready));
-                if (a->facts.status_text[0])
-                        fprintf(f, ": %s", a->facts.status_text);
+                if (*rare_text_get(&a->facts.status_text))
+                        fprintf(f, ": %s", rare_text_get(&a->facts.status_text));
         } else {
                 fprintf(f, "left before it was ready");
         }
@@ -187,7 +187,7 @@ static void say_failures(FILE *f, const ServiceProbe *p) {
         const ProbeHealth *h = &p->health;
         unsigned n_window, n_failed = probe_health_window_failures(h, d, &n_window);
 
-        fprintf(f, "%s", p->error[0] ? p->error : "failed before the server came back");
+        fprintf(f, "%s", *rare_text_get(&p->error) ? rare_text_get(&p->error) : "failed before the server came back");
         if (n_failed > 0 && n_failed >= d->window_failures && h->failures < d->failures)
                 fprintf(f, ", %u of the last %u failed", n_failed, n_window);
         else if (h->failures > 1 && p->n_same_error >= h->failures)
@@ -215,8 +215,8 @@ static void say_unseen(FILE *f, const ServiceProbe *p) {
                 say_age(f, clock_monotonic_usec() - h->checked_usec);
                 fprintf(f, ", no answer since");
         }
-        if (p->not_asked[0])
-                fprintf(f, " (%s)", p->not_asked);
+        if (*rare_text_get(&p->not_asked))
+                fprintf(f, " (%s)", rare_text_get(&p->not_asked));
 }
 
 static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {

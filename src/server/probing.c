@@ -19,7 +19,7 @@ enum {
 
 static void probe_now(ServiceProbe *p) {
         if (probe_owner_is_out_of_reach(p)) {
-                (void) snprintf(p->not_asked, sizeof p->not_asked, "out of reach, in a network of its own");
+                rare_text_set(&p->not_asked, "out of reach, in a network of its own");
                 p->n_not_asked_since_asked = TRIES_MAX;
                 return;
         }
@@ -41,7 +41,8 @@ static void forget_answers(ServiceProbe *p) {
                 probe_health_adopt(&p->health, joined_late, PROBE_VERDICT_NONE);
         else
                 probe_health_reset(&p->health, joined_late);
-        p->error[0] = p->not_asked[0] = '\0';
+        rare_text_done(&p->error);
+        rare_text_done(&p->not_asked);
         p->status = 0;
         p->latency_usec = p->checked_realtime_usec = p->since_realtime_usec = 0;
 }
@@ -78,7 +79,7 @@ static void remember_verdict(ServiceProbe *p) {
         if ((int) before < 0 || before == PROBE_VERDICT_STALE)
                 return;
         p->health.before = before;
-        (void) snprintf(p->error, sizeof p->error, "%s", error);
+        rare_text_set(&p->error, error);
         if (before == PROBE_VERDICT_PASSING || before == PROBE_VERDICT_FAILING)
                 remember_listener(p);
 }
@@ -130,7 +131,7 @@ static const char *owner_name(const ServiceDefinition *d, const ServiceProbe *p)
         return p->action < 0 ? "" : d->actions[p->action].name;
 }
 
-static void carry_over(const ServiceProbe *before, ServiceProbe *after) {
+static void carry_over(ServiceProbe *before, ServiceProbe *after) {
         uint64_t next_usec = probe_next_start_usec(before->probe);
         ServiceProbe kept = *before;
 
@@ -142,14 +143,15 @@ static void carry_over(const ServiceProbe *before, ServiceProbe *after) {
         kept.port = after->port;
         kept.is_owed = false;
         *after = kept;
+        before->error = before->not_asked = (RareText){ 0 };
         if (after->active)
                 (void) probe_start_at(after->probe, next_usec == USEC_NEVER ? clock_monotonic_usec() : next_usec);
 }
 
-void probing_carry_over(const Service *before, Service *after) {
+void probing_carry_over(Service *before, Service *after) {
         for (size_t i = 0; i < after->definition->n_probes; i++)
                 for (size_t j = 0; j < before->definition->n_probes; j++) {
-                        const ServiceProbe *old = &before->probes[j];
+                        ServiceProbe *old = &before->probes[j];
                         ServiceProbe *new = &after->probes[i];
 
                         if (strcmp(new->definition->name, old->definition->name) == 0 &&
@@ -225,21 +227,22 @@ static void note_change(ServiceProbe *p, const ProbeHealth *before) {
 
 static void take_answer(ServiceProbe *p, const ProbeResult *result, ProbePhase phase) {
         probe_health_take(&p->health, p->definition, result->outcome, phase, result->done_usec);
-        p->not_asked[0] = '\0';
+        rare_text_done(&p->not_asked);
         p->status = result->status;
         p->latency_usec = result->latency_usec;
         p->checked_realtime_usec = clock_realtime_usec();
         if (result->outcome == PROBE_FAIL || p->health.verdict == PROBE_VERDICT_PASSING) {
-                p->n_same_error =
-                        strcmp(p->error, result->error) == 0 && p->health.failures > 1 ? p->n_same_error + 1 : 1;
-                (void) snprintf(p->error, sizeof p->error, "%s", result->error);
+                p->n_same_error = strcmp(rare_text_get(&p->error), result->error) == 0 && p->health.failures > 1
+                                          ? p->n_same_error + 1
+                                          : 1;
+                rare_text_set(&p->error, result->error);
         }
         p->answered_usec = p->tried_usec;
         p->n_answers_since_asked++;
 }
 
 static void note_not_asked(ServiceProbe *p, const ProbeResult *result) {
-        (void) snprintf(p->not_asked, sizeof p->not_asked, "%.*s", (int) sizeof p->not_asked - 1, result->error);
+        rare_text_set(&p->not_asked, result->error);
         p->n_not_asked_since_asked++;
 }
 

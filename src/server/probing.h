@@ -14,7 +14,7 @@ void probing_follow(Service *s);
 void probing_reset(Service *s, const Action *owner, bool adopted);
 
 /* `after` is what becomes of `before` by a new definition: what was answered to the same question is kept. */
-void probing_carry_over(const Service *before, Service *after);
+void probing_carry_over(Service *before, Service *after);
 
 /* The InvocationID that its answers are about; of one that is about several actions, of all of theirs together. */
 void probing_invocation(const ServiceProbe *p, char ret[33]);

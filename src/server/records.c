@@ -152,7 +152,8 @@ static int write_verdict(Records *r, const ServiceProbe *p) {
 
         probing_invocation(p, invocation);
         e = store_put_verdict(r->store, p->service->definition->name, p->definition->name, invocation,
-                              probe_verdict_to_string(p->health.verdict), p->error, p->since_realtime_usec);
+                              probe_verdict_to_string(p->health.verdict), rare_text_get(&p->error),
+                              p->since_realtime_usec);
         return e == -ENOENT ? 0 : e; /* a service that is leaving: one line of it must not hold up all others */
 }
 

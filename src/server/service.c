@@ -63,11 +63,14 @@ static void free_parts(Service *s) {
                 systemd_client_forget(supervisor_systemd(s->supervisor), &s->actions[i]);
                 eviction_drop(&s->actions[i]);
                 port_network_drop(&s->actions[i]);
+                unit_facts_forget(&s->actions[i].facts, UNIT_NOT_LOADED);
                 free(s->actions[i].evicted);
                 free(s->actions[i].unit);
         }
         for (size_t i = 0; s->probes && i < s->definition->n_probes; i++) {
                 records_forget_verdict(supervisor_records(s->supervisor), &s->probes[i]);
+                rare_text_done(&s->probes[i].error);
+                rare_text_done(&s->probes[i].not_asked);
                 probe_free(s->probes[i].probe);
         }
         for (size_t i = 0; s->sockets && i < s->definition->n_sockets; i++)
@@ -142,9 +145,6 @@ int service_new(Supervisor *supervisor, ServiceDefinition *definition, bool want
         s->definition = definition;
         s->shown_state = SERVICE_UNKNOWN;
         s->state_since_realtime_usec = clock_realtime_usec();
-        r = sd_bus_path_encode("/org/hero/Proc1/service", definition->name, &s->path);
-        if (r < 0)
-                return r;
         r = make_parts(s);
         if (r < 0)
                 return r;
@@ -164,7 +164,6 @@ Service *service_free(Service *s) {
         sd_event_source_disable_unref(s->step_timer);
         waiters_leave(supervisor_rechecks(s->supervisor), &s->recheck);
         service_definition_free(s->definition);
-        free(s->path);
         free(s->fault);
         free(s->shown);
         free(s->shown_text);
@@ -204,13 +203,14 @@ void service_become(Service *s, Service *next) {
 
         for (size_t i = 0; i < definition->n_actions; i++) {
                 Action *new = &next->actions[i];
-                const Action *old = service_find_action_by_unit(s, new->unit);
+                Action *old = service_find_action_by_unit(s, new->unit);
 
                 new->service = s;
                 new->wanted = wanted;
                 if (!old)
                         continue;
                 new->facts = old->facts;
+                old->facts.status_text = (RareText){ 0 };
                 new->known_active = old->known_active;
                 new->start_limit = old->start_limit;
                 new->known_main_pid = old->known_main_pid;

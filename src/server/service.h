@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "base/rare_text.h"
 #include "boundary/hands.h"
 #include "boundary/http_prober.h"
 #include "boundary/process_unit.h"
@@ -63,9 +64,10 @@ typedef struct SocketListener {
         SocketOwner owner;
         uint32_t peer_pid; /* of the process that called listen(), as each connection has it; 0: not known */
         uint32_t pid;      /* of the process that has it; 0: not known */
-        char *unit;        /* of that process; NULL: not known */
+        const char *unit;  /* of that process; NULL: not known */
         char command[PROCESS_COMMAND_MAX];
         sd_event_source *exit;      /* of that process, where nobody else tells of it */
+        bool is_own_unit;           /* `unit` is the name that the service's action has */
         bool is_put_off;            /* it was asked for so often of late that it will be asked later */
         uint64_t search_after_usec; /* monotonic: when all processes may be looked through again */
 } SocketListener;
@@ -127,8 +129,8 @@ typedef struct ServiceProbe {
         STAILQ_ENTRY(ServiceProbe) owed_entry;
         unsigned status;
         unsigned n_same_error; /* how many failures in a row, up to the last, had that error */
-        char error[120];       /* why it failed last; "" once it is passing */
-        char not_asked[48];    /* why the last try did not come to ask, by our own fault; "": it did */
+        RareText error;        /* why it failed last; "" once it is passing */
+        RareText not_asked;    /* why the last try did not come to ask, by our own fault; "": it did */
 } ServiceProbe;
 
 /* The steps of taking units down and making them anew (service_units.c). */
@@ -148,11 +150,18 @@ typedef struct LiveChanges {
         bool told;
 } LiveChanges;
 
+/* What is asked of its slice. */
+typedef struct SliceFacts {
+        UnitLoad load;
+        UnitActive active;
+        uint32_t job_id;
+        bool has_left_active; /* at least once */
+} SliceFacts;
+
 struct Service {
         Supervisor *supervisor;
         ServiceDefinition *definition;
-        char *path; /* of its D-Bus object */
-        UnitFacts slice;
+        SliceFacts slice;
         Action *actions;
         ServiceSocket *sockets;
         ServicePort *ports;
@@ -184,8 +193,8 @@ struct Service {
         DecisionRule shown_rule;
         uint64_t shown_lives; /* which processes its actions had: one may take another's place between two looks */
         size_t n_shown;
-        Reason *shown;
-        char *shown_text; /* of the leading reason, "" when none */
+        Reason *shown;    /* NULL when there is none */
+        char *shown_text; /* of the leading reason, NULL when there is none */
         uint64_t state_since_realtime_usec;
         ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
         uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */

@@ -39,8 +39,8 @@ static void say_port(FILE *f, const ServicePort *k) {
 
 static void say_probe(FILE *f, const ServiceProbe *p) {
         fprintf(f, "probe %s: %s", p->definition->name, service_json_probe_word(p));
-        if (p->error[0])
-                fprintf(f, ", %s", p->error);
+        if (*rare_text_get(&p->error))
+                fprintf(f, ", %s", rare_text_get(&p->error));
         if (p->status > 0)
                 fprintf(f, ", HTTP %u", p->status);
         if (p->health.checked_usec > 0)

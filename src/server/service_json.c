@@ -36,7 +36,7 @@ static struct json_object *json_of_action(const Action *a) {
         json_tree_add_unsigned(o, "main_pid", a->facts.main_pid);
         json_tree_add_string(o, "invocation_id", invocation);
         json_tree_add_unsigned(o, "n_restarts", a->facts.n_restarts);
-        json_tree_add_string(o, "status_text", a->facts.status_text);
+        json_tree_add_string(o, "status_text", rare_text_get(&a->facts.status_text));
         json_tree_add_string(o, "wanted", a->wanted ? "up" : "down");
         return o;
 }
@@ -94,8 +94,8 @@ static struct json_object *json_of_probe(const ServiceProbe *p, bool with_recent
         json_tree_add_string(o, "role", probe_role_to_string(p->definition->role));
         json_tree_add_string(o, "state", service_json_probe_word(p));
         json_tree_add_unsigned(o, "failures", p->health.failures);
-        json_tree_add_string(o, "last_error", p->error);
-        json_tree_add_string(o, "not_asked", p->not_asked);
+        json_tree_add_string(o, "last_error", rare_text_get(&p->error));
+        json_tree_add_string(o, "not_asked", rare_text_get(&p->not_asked));
         json_tree_add_unsigned(o, "last_status", p->status);
         json_tree_add_unsigned(o, "latency_usec", p->latency_usec);
         json_tree_add_unsigned(o, "p50_usec", latency.p50_usec);

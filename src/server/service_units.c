@@ -156,7 +156,7 @@ static void units_are_settled(Service *s) {
         s->units_made = s->slice_was_active = true;
         set_fault(s, NULL);
         for (size_t i = 0; i < s->definition->n_actions; i++) {
-                s->actions[i].facts = (UnitFacts){ .load = UNIT_LOADED };
+                unit_facts_forget(&s->actions[i].facts, UNIT_LOADED);
                 s->actions[i].facts_read = true;
         }
         /* Nothing has been started yet: from here on a lost server has only to start what is wanted. */
@@ -206,7 +206,7 @@ static void on_created(void *userdata, int r, const char *job_result, const char
                 fail(s, "systemd refuses its units", r, text);
                 return;
         }
-        s->slice = (UnitFacts){ .load = UNIT_LOADED, .active = UNIT_ACTIVE };
+        s->slice = (SliceFacts){ .load = UNIT_LOADED, .active = UNIT_ACTIVE };
         s->step = UNITS_CHECKING;
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 names[i] = s->actions[i].unit;
@@ -341,8 +341,8 @@ static void on_slice_stopped(void *userdata, int r, const char *job_result, cons
 }
 
 /* Whether nothing has to be cleared, as far as is known: then a thousand new services need not ask for a thousand stops
- * of nothing. Units that hero_proc made once and the server does not know of have a file, so that systemd refuses to make
- * the slice over them (on_created()); what others put into a slice of this name shows by its cgroup. */
+ * of nothing. Units that hero_proc made once and the server does not know of have a file, so that systemd refuses to
+ * make the slice over them (on_created()); what others put into a slice of this name shows by its cgroup. */
 static bool is_first(const Service *s) {
         return s->slice.load == UNIT_NOT_LOADED && !s->units_made && !s->removing &&
                !cgroup_usage_may_have_slice(supervisor_options(s->supervisor)->is_user, s->definition->name);

@@ -54,9 +54,15 @@ SocketIdentity *socket_identity_free(SocketIdentity *k) {
         return NULL;
 }
 
+static void free_unit(SocketListener *l) {
+        if (!l->is_own_unit)
+                free((char *) l->unit);
+        l->unit = NULL;
+}
+
 void socket_identity_forget(ServiceSocket *socket) {
         sd_event_source_disable_unref(socket->listener.exit);
-        free(socket->listener.unit);
+        free_unit(&socket->listener);
         socket->listener = (SocketListener){ .owner = OWNER_NOT_ASKED };
 }
 
@@ -90,14 +96,16 @@ static void watch(SocketIdentity *k, ServiceSocket *socket, int pidfd) {
                 (void) TAKE_FD(fd);
 }
 
-/* Takes `unit` and `pidfd`. */
-static void name(SocketIdentity *k, ServiceSocket *socket, pid_t pid, char *unit, int pidfd) {
+/* Takes `pidfd`. The name of the service's own unit is there already. */
+static void name(SocketIdentity *k, ServiceSocket *socket, pid_t pid, const char *unit, int pidfd) {
+        const Action *own = service_find_action_by_unit(socket->service, unit);
         SocketListener *l = &socket->listener;
 
         sd_event_source_disable_unref(TAKE_PTR(l->exit));
-        free(l->unit);
+        free_unit(l);
         l->pid = (uint32_t) pid;
-        l->unit = unit;
+        l->is_own_unit = own != NULL;
+        l->unit = own ? own->unit : strdup(unit);
         process_command_of(pid, l->command);
         watch(k, socket, pidfd);
 }
@@ -188,14 +196,14 @@ static bool ask_the_holders(SocketIdentity *k, ServiceSocket *socket, SocketHeld
         *ret_held = held_by_unit(socket, &pid, &a);
         if (*ret_held == HELD_BY_UNIT) {
                 socket->listener.owner = socket_owner_decide(LISTENER_UNSEEN, HELD_BY_UNIT);
-                name(k, socket, pid, strdup(a->unit), (int) syscall(SYS_pidfd_open, pid, 0));
+                name(k, socket, pid, a->unit, (int) syscall(SYS_pidfd_open, pid, 0));
                 return true;
         }
         if (socket->seen.socket == 0 ||
             process_holds_socket(manager, socket->seen.socket, DESCRIPTORS_OF_MANAGER_MAX) <= 0)
                 return false;
         socket->listener.owner = socket_owner_decide(LISTENER_MANAGER, *ret_held);
-        name(k, socket, manager, strdup("init.scope"), (int) syscall(SYS_pidfd_open, manager, 0));
+        name(k, socket, manager, "init.scope", (int) syscall(SYS_pidfd_open, manager, 0));
         return true;
 }
 
@@ -206,7 +214,7 @@ static void judge(SocketIdentity *k, ServiceSocket *socket, SocketPeer *peer, So
         socket->listener.owner = socket_owner_decide(place, held);
         socket->listener.peer_pid = (uint32_t) peer->pid;
         if (unit)
-                name(k, socket, peer->pid, TAKE_PTR(unit), TAKE_FD(peer->pidfd));
+                name(k, socket, peer->pid, unit, TAKE_FD(peer->pidfd));
 }
 
 /* A path at which another socket stands each time it is looked at must not cost whoever listens there a connection each
@@ -270,7 +278,7 @@ static bool take_holders(SocketIdentity *k, ServiceSocket *socket) {
                 if (socket->listener.owner == OWNER_STRANGER || is_manager(holders[i].pid, unit))
                         continue;
                 socket->listener.owner = OWNER_STRANGER;
-                name(k, socket, holders[i].pid, TAKE_PTR(unit), TAKE_FD(pidfd));
+                name(k, socket, holders[i].pid, unit, TAKE_FD(pidfd));
         }
         return false;
 }

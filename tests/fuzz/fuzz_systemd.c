@@ -404,8 +404,7 @@ static void on_changed(const char *unit, void *userdata) {
 
         CLAIM(f && f->load < _UNIT_LOAD_MAX && f->active < _UNIT_ACTIVE_MAX && f->result < _UNIT_RESULT_MAX, "%s",
               unit);
-        CLAIM(memchr(f->sub_state, 0, sizeof f->sub_state) && memchr(f->status_text, 0, sizeof f->status_text), "%s",
-              unit);
+        CLAIM(memchr(f->sub_state, 0, sizeof f->sub_state) && strlen(rare_text_get(&f->status_text)) < 128, "%s", unit);
 }
 
 static void on_unloaded(const char *unit, void *userdata) {
