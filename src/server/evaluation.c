@@ -100,8 +100,10 @@ static void publish(Service *s, const ServiceDecision *d) {
         const SupervisorObserver *o = supervisor_observer(s->supervisor);
         ServiceState old = s->shown_state;
 
-        if (show(s, d) < 0)
-                return; /* the next event tries again */
+        if (show(s, d) < 0) {
+                service_put_off(s); /* there may be no other event, and a caller waits for what was not shown */
+                return;
+        }
         s->shown_rule = d->rule;
         s->shown_lives = lives_of(s);
         if (old != d->state) {

@@ -266,9 +266,13 @@ bool service_wants_up(const Service *s) {
         return false;
 }
 
+void service_put_off(Service *s) {
+        s->retry_at_usec = usec_add(clock_monotonic_usec(), RETRY_USEC);
+}
+
 void service_retry_later(Service *s, const char *what) {
         log_warning("%s: not enough memory for the next step: it is tried again", what);
-        s->retry_at_usec = usec_add(clock_monotonic_usec(), RETRY_USEC);
+        service_put_off(s);
         supervisor_mark(s);
 }
 

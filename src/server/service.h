@@ -224,6 +224,8 @@ DEFINE_CLEANUP(Service *, service_prepared_free)
 Action *service_find_action(Service *s, const char *name);
 Action *service_find_action_by_unit(Service *s, const char *unit);
 
+/* Its next step waits for a moment; the evaluation that is under way sees to it that there is another. */
+void service_put_off(Service *s);
 /* Memory ran out in the step that was due: it is taken again in a moment, however often that needs. `what` is for the
  * log. */
 void service_retry_later(Service *s, const char *what);

@@ -26,8 +26,8 @@ def test_a_server_without_memory_answers_goes_on_and_loses_nothing(box):
 
 def test_what_memory_ran_out_for_is_done_again(box):
     """The job of a stop that is to be queued, the units of a new service, systemd's news of either, of which the one that
-    counts is among the last: every other n, for what is lost there asks for memory more than once."""
+    counts is among the last: every ninth n, for what is lost there asks for memory more than once."""
     for call in ("stop", "apply, new"):
-        result, = faults_campaign.run_in(box, "--kinds", "1", "--only", call, "--stride", "2")
+        result, = faults_campaign.run_in(box, "--kinds", "1", "--only", call, "--stride", "9")
         assert not result["findings"]
-        assert result["injected"] > 100, result
+        assert result["injected"] > 25, result
