@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "boundary/probe_exchange.h"
@@ -62,7 +64,8 @@ struct Prober {
         const char *dialer; /* NULL: there is none */
         unsigned n_fresh, n_in_flight, n_queued;
         ProbeRequests requests;
-        Desk *desks, **free_desks; /* one for each probe in flight; the first max - n_in_flight are free */
+        Desk *desks; /* one for each probe in flight: the first that is free, so that those of a rush lie together */
+        uint64_t *desks_taken; /* a bit each */
         TAILQ_HEAD(, Probe) queue, begun;
 };
 
@@ -84,11 +87,38 @@ static void pump_when_needed(Prober *b) {
 }
 
 static Desk *take_desk(Prober *b) {
-        return b->free_desks[b->limits.max_in_flight - ++b->n_in_flight];
+        unsigned word = 0, bit;
+
+        while (b->desks_taken[word] == UINT64_MAX)
+                word++;
+        bit = (unsigned) __builtin_ctzll(~b->desks_taken[word]);
+        b->desks_taken[word] |= UINT64_C(1) << bit;
+        b->n_in_flight++;
+        return &b->desks[word * 64 + bit];
 }
 
 static void return_desk(Prober *b, Desk *desk) {
-        b->free_desks[b->limits.max_in_flight - b->n_in_flight--] = desk;
+        size_t i = (size_t) (desk - b->desks);
+
+        b->desks_taken[i / 64] &= ~(UINT64_C(1) << i % 64);
+        b->n_in_flight--;
+}
+
+static unsigned count_words(unsigned max_in_flight) {
+        return (max_in_flight + 63) / 64;
+}
+
+void prober_release_memory(Prober *b) {
+        uintptr_t page_bytes = (uintptr_t) sysconf(_SC_PAGESIZE), from, to;
+        unsigned n_used = 0;
+
+        for (unsigned word = 0; word < count_words(b->limits.max_in_flight); word++)
+                if (b->desks_taken[word] != 0)
+                        n_used = word * 64 + 64 - (unsigned) __builtin_clzll(b->desks_taken[word]);
+        from = ((uintptr_t) &b->desks[n_used] + page_bytes - 1) / page_bytes * page_bytes;
+        to = (uintptr_t) &b->desks[b->limits.max_in_flight] / page_bytes * page_bytes;
+        if (from < to) /* a desk is laid anew for each probe: what it held is nobody's */
+                (void) madvise((void *) from, to - from, MADV_DONTNEED);
 }
 
 static void make_room(Probe *p) {
@@ -270,11 +300,9 @@ int prober_new(sd_event *event, const ProberLimits *limits, Prober **ret) {
         TAILQ_INIT(&b->queue);
         TAILQ_INIT(&b->begun);
         b->desks = calloc(max_in_flight, sizeof(*b->desks));
-        b->free_desks = calloc(max_in_flight, sizeof(Desk *));
-        if (!b->desks || !b->free_desks)
+        b->desks_taken = calloc(count_words(max_in_flight), sizeof(*b->desks_taken));
+        if (!b->desks || !b->desks_taken)
                 return -ENOMEM;
-        for (unsigned i = 0; i < max_in_flight; i++)
-                b->free_desks[i] = &b->desks[i];
 
         r = waiters_new(event, &waiters_callbacks, b, &b->waiters);
         if (r < 0)
@@ -291,7 +319,7 @@ Prober *prober_free(Prober *b) {
         if (!b || --b->n_refs > 0)
                 return NULL;
         waiters_free(b->waiters);
-        free(b->free_desks);
+        free(b->desks_taken);
         free(b->desks);
         free(b);
         return NULL;

@@ -55,6 +55,9 @@ void prober_set_dialer(Prober *p, const char *path);
 Prober *prober_free(Prober *p);
 DEFINE_CLEANUP(Prober *, prober_free)
 
+/* Gives back what more probes at once had need of than are in flight now. */
+void prober_release_memory(Prober *p);
+
 /* A reusable probe. `definition` is borrowed until probe_free(). The request is built here, once: -EINVAL where
  * the definition does not make one, -E2BIG for an expect_body over HTTP_EXPECT_BODY_MAX. */
 int probe_new(Prober *prober, const ProbeDefinition *definition, probe_done_t done, void *userdata, Probe **ret);

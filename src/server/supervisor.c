@@ -290,6 +290,7 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         store_release_memory(s->store);
+        prober_release_memory(s->prober);
         (void) malloc_trim(0);
         return 0;
 }

@@ -999,6 +999,53 @@ TEST(who_hangs_makes_room_for_others) {
         probe_free(late);
 }
 
+static unsigned rss_anon_kib(void) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+        char line[128];
+        unsigned kib = 0;
+
+        while (f && fgets(line, sizeof line, f))
+                if (sscanf(line, "RssAnon: %u kB", &kib) == 1)
+                        break;
+        return kib;
+}
+
+TEST(a_rush_of_probes_keeps_no_memory) {
+        enum { N = 250 };
+        _cleanup_folder_ char *folder = folder_new();
+        char mute[64];
+        _cleanup_close_ int listener = -1;
+        ProbeDefinition hangs, hangs_long;
+        _cleanup_bench_ Bench b = { 0 };
+        Probe *probes[N] = { 0 };
+        unsigned n_in_flight, n_queued, before_kib, after_kib;
+
+        (void) snprintf(mute, sizeof mute, "%s", in_folder(folder, "mute"));
+        listener = listen_at(mute, N);
+        hangs = hangs_long = definition_for(mute, 0);
+        hangs.timeout_usec = 500 * USEC_PER_MSEC;
+        hangs_long.timeout_usec = 60 * USEC_PER_SEC;
+        ASSERT(bench_init_with(&b, (ProberLimits){ .max_fresh = N, .max_in_flight = N }));
+        for (size_t i = 0; i < N; i++) {
+                ASSERT(probe_new(b.prober, i == 0 ? &hangs : &hangs_long, on_done, &b, &probes[i]) == 0);
+                ASSERT_EQ(probe_start(probes[i]), 0);
+        }
+        do {
+                ASSERT(sd_event_run(b.event, 100 * USEC_PER_MSEC) >= 0);
+                prober_count(b.prober, &n_in_flight, &n_queued);
+        } while (n_queued > 0);
+        ASSERT_EQ(n_in_flight, N);
+        for (size_t i = 1; i < N; i++)
+                probe_free(probes[i]);
+        before_kib = rss_anon_kib();
+        prober_release_memory(b.prober);
+        after_kib = rss_anon_kib();
+        ASSERT(after_kib + N < before_kib); /* 1 KiB each at the least */
+        ASSERT(run_until(&b, 1));
+        ASSERT_EQ(b.n_passed, 0); /* the one that went on is not disturbed: it has had no answer */
+        probe_free(probes[0]);
+}
+
 TEST(probes_outlive_the_owner_of_their_prober) {
         const ProbeDefinition d = definition_for("/nonexistent/s", 0);
         _cleanup_bench_ Bench b = { 0 };
