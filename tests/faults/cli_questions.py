@@ -152,12 +152,12 @@ def drive_while_it_stops(ends_by_itself: bool) -> Driver:
                             raise subprocess.TimeoutExpired(words, seconds)
                         time.sleep(0.002)
                     if process.poll() is None:
-                        process.send_signal(signal.SIGINT)
+                        process.send_signal(signal.SIGTERM)
                 status: int | None = process.wait(seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 status = None
-        return Run(0 if status == -signal.SIGINT else status, out.read_text(errors="replace"), err.read_text(errors="replace"))
+        return Run(0 if status == -signal.SIGTERM else status, out.read_text(errors="replace"), err.read_text(errors="replace"))
     return drive
 
 

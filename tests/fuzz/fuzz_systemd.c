@@ -507,6 +507,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         let_run(&c);
         disconnect(&c);
         systemd_client_free(c.client);
+        for (size_t i = 0; i < UNITS; i++)
+                unit_facts_forget(&c.facts[i], UNIT_NOT_LOADED);
         sd_event_unref(c.event);
         json_object_put(c.plan);
         return 0;
