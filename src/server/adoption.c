@@ -11,12 +11,12 @@
 #include "base/log.h"
 #include "boundary/systemd_facts.h"
 #include "server/healing.h"
+#include "server/operator_acts.h"
 #include "server/ports.h"
 #include "server/probing.h"
 #include "server/recovery.h"
 #include "server/service_tasks.h"
 #include "server/service_units.h"
-#include "server/socket_cleaning.h"
 #include "server/sockets.h"
 
 struct Adoption {
@@ -67,11 +67,6 @@ void adoption_set_ready(Adoption *a, void (*ready)(void *userdata), void *userda
         a->ready_userdata = userdata;
 }
 
-/* hero_proc is at work on the units itself: what they do now is its own doing. */
-static bool is_our_doing(const Service *s) {
-        return s->step != UNITS_SETTLED || s->rebuild || s->removing;
-}
-
 /* Of a slice little is kept: there are as many as services. */
 static UnitFacts *lend_slice(Adoption *a, const SliceFacts *slice) {
         unit_facts_forget(&a->slice, slice->load);
@@ -105,112 +100,18 @@ static UnitFacts *find(const char *unit, void *userdata) {
         return action ? &action->facts : NULL;
 }
 
-/* -- who stopped it, who started it -- */
-
-static void operator_stopped(Service *s, const char *unit) {
-        log_notice("%s: %s was stopped by an operator, and stays down until an operator starts it", s->definition->name,
-                   unit);
-        s->asked_usec = clock_monotonic_usec();
-        supervisor_save_wanted(s);
-}
-
-static void operator_stopped_all(Service *s, const char *unit) {
-        if (!service_wants_up(s))
-                return;
-        service_set_wanted(s, false);
-        operator_stopped(s, unit);
-}
-
-/* A oneshot that is done is there for the processes of its service: alone it serves nobody, so it is wanted as they
- * are. Where there are none it stands for itself. */
-static void oneshots_follow_processes(Service *s) {
-        bool any_process = false, any_wanted = false, changed = false;
-
-        for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT) {
-                        any_process = true;
-                        any_wanted = any_wanted || s->actions[i].wanted;
-                }
-        for (size_t i = 0; any_process && i < s->definition->n_actions; i++) {
-                Action *a = &s->actions[i];
-
-                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT || a->wanted == any_wanted ||
-                    a->task != TASK_NONE || action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE)
-                        continue;
-                a->wanted = any_wanted;
-                changed = true;
-        }
-        if (changed)
-                supervisor_save_wanted(s);
-}
-
-/* A oneshot that stands for itself is down before and after its work: that it was started shows by when it ran. */
-static bool ran_since_it_was_taken_down(const Action *a, ActionPhase phase) {
-        const Service *s = a->service;
-
-        for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (s->definition->actions[i].kind != ACTION_KIND_ONESHOT)
-                        return false;
-        return (phase == ACTION_DONE || phase == ACTION_FAILED) && s->asked_usec > 0 &&
-               a->facts.exec_main_start_usec > s->asked_usec;
-}
-
-static void classify(const Adoption *adoption, Action *a) {
-        Service *s = a->service;
-        /* Not what is BACKOFF by grace: a oneshot that is stopped ends as "failed", which is no start. */
-        ActionPhase phase = action_judge(a, clock_monotonic_usec()).phase;
-
-        if (a->task != TASK_NONE || is_our_doing(s) || a->facts.job_id != 0 || !s->units_made ||
-            systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
-                return;
-        if (a->wanted && phase == ACTION_STOPPED) {
-                a->wanted = false;
-                operator_stopped(s, a->unit);
-                socket_cleaning_run(s, (int) (a - s->actions));
-        } else if (!a->wanted && (phase == ACTION_UP || a->facts.active == UNIT_ACTIVATING ||
-                                  ran_since_it_was_taken_down(a, phase))) {
-                a->wanted = true;
-                log_notice("%s: %s was started by an operator", s->definition->name, a->unit);
-                supervisor_save_wanted(s);
-        }
-        oneshots_follow_processes(s);
-}
-
 void adoption_follow_time(const Adoption *adoption, Service *s) {
         if (!adoption->done)
                 return;
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (s->actions[i].facts_read && s->actions[i].facts.active == UNIT_FAILED)
-                        classify(adoption, &s->actions[i]);
-}
-
-/* A stop that somebody asks systemd for while our own start still waits for another service: the stop came later. */
-static void yield_to_stop(Action *a) {
-        bool awaits_start = a->task == TASK_START || a->task == TASK_RESTART || a->task == TASK_HEAL;
-
-        if (awaits_start && !a->task_issued && a->facts.active == UNIT_DEACTIVATING && a->facts.job_id != 0 &&
-            !is_our_doing(a->service))
-                a->task = TASK_NONE;
-}
-
-/* A start by somebody else counts from its first moment: otherwise it would be shown as "stopping" until it is up. */
-static void classify_start(Action *a) {
-        ActionJudgement j = action_judge(a, clock_monotonic_usec());
-
-        /* systemd's own next try after a crash is nobody's wish. */
-        if (j.phase == ACTION_BACKOFF || j.is_retry)
-                return;
-        if (a->wanted || a->task != TASK_NONE || is_our_doing(a->service) || a->facts.active != UNIT_ACTIVATING)
-                return;
-        a->wanted = true;
-        log_notice("%s: %s was started by an operator", a->service->definition->name, a->unit);
-        supervisor_save_wanted(a->service);
+                        operator_acts_follow(&s->actions[i]);
 }
 
 /* A person who starts or restarts it by systemctl gets systemd's full number of tries again, as by hero_proc: else the
  * sixth restart by hand within restart.window_ms would leave the service down. */
 static void grant_new_start_limit(const Adoption *adoption, const Action *a) {
-        if (a->facts.n_restarts == 0 && a->task == TASK_NONE && !is_our_doing(a->service)) {
+        if (a->facts.n_restarts == 0 && a->task == TASK_NONE && !service_units_are_in_work(a->service)) {
                 (void) systemd_client_reset_failed(supervisor_systemd(adoption->supervisor), a->unit, NULL, NULL);
                 healing_forgive_service(a->service);
         }
@@ -232,21 +133,6 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
                 supervisor_metrics(adoption->supervisor)->n_restarts[RESTART_BY_SYSTEMD]++;
         if (!adopted)
                 grant_new_start_limit(adoption, a);
-}
-
-/* A slice that stays loaded because a failed member pins it: only its going down is a stop, once; it says more later.
- */
-static void slice_changed(const Adoption *adoption, Service *s) {
-        bool went_down = s->slice_was_active && s->slice.active == UNIT_INACTIVE && s->slice.job_id == 0;
-
-        if (s->slice.active == UNIT_ACTIVE)
-                s->slice_was_active = true;
-        if (!went_down)
-                return;
-        s->slice_was_active = false;
-        if (s->operation == OPERATION_NONE && !is_our_doing(s) &&
-            !systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
-                operator_stopped_all(s, "its slice");
 }
 
 /* What its sockets and ports have to hear of: who could be behind them is another one, or nobody. */
@@ -280,26 +166,13 @@ static void changed(const char *unit, void *userdata) {
                 keep_slice(adoption, &s->slice);
         }
         if (adoption->done && a) {
-                yield_to_stop(a);
-                classify_start(a);
-                classify(adoption, a);
+                operator_acts_follow_signal(a);
         } else if (adoption->done) {
-                slice_changed(adoption, s);
+                operator_acts_follow_slice(s);
         }
         if (a)
                 follow_process(adoption, a);
         supervisor_mark(s);
-}
-
-/* Units that the anchor keeps are unloaded only when the whole slice was stopped. The anchor is put back, so that
- * systemctl knows the units and an operator can start them again. */
-static void anchor_is_gone(const Adoption *adoption, Service *s) {
-        /* What could not be made, or was rolled back by systemd, was not stopped by anybody. */
-        if (is_our_doing(s) || !s->units_made ||
-            systemd_client_is_shutting_down(supervisor_systemd(adoption->supervisor)))
-                return;
-        operator_stopped_all(s, "its slice");
-        service_units_rebuild(s);
 }
 
 static void unloaded(const char *unit, void *userdata) {
@@ -310,7 +183,7 @@ static void unloaded(const char *unit, void *userdata) {
         if (is_slice(unit))
                 keep_slice(adoption, &s->slice);
         if (adoption->done)
-                anchor_is_gone(adoption, s);
+                operator_acts_follow_unloaded(s);
         supervisor_mark(s);
 }
 
@@ -332,12 +205,12 @@ static void judge_service(Adoption *a, Service *s, bool new_life) {
                 s->slice_was_active = s->slice.load == UNIT_LOADED && s->slice.has_left_active;
                 recovery_judge(s, all_loaded || any_up, new_life);
         } else if (!all_loaded && !any_up) {
-                anchor_is_gone(a, s);
+                operator_acts_follow_unloaded(s);
                 return;
         }
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                classify(a, &s->actions[i]);
-        slice_changed(a, s);
+                operator_acts_follow(&s->actions[i]);
+        operator_acts_follow_slice(s);
 }
 
 static void finish_pass(Adoption *a) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /* Keeps what we know of units true to what systemd says: follows its signals, and lists, compares and reads what
- * differs whenever signals may have been missed (first connection, daemon-reload, re-execution, a new bus). Tells an
- * operator's stop or start from our own. On the first pass it adopts: nothing that runs is touched. */
+ * differs whenever signals may have been missed (first connection, daemon-reload, re-execution, a new bus). On the
+ * first pass it adopts: nothing that runs is touched. */
 
 #include "boundary/systemd_client.h"
 #include "server/supervisor.h"

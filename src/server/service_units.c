@@ -40,6 +40,10 @@ uint64_t service_units_stop_timeout_usec(const Service *s) {
         return usec_add(longest_usec, STOP_MARGIN_USEC);
 }
 
+bool service_units_are_in_work(const Service *s) {
+        return s->step != UNITS_SETTLED || s->rebuild || s->removing;
+}
+
 void service_units_rebuild(Service *s) {
         systemd_client_forget(systemd_of(s), s);
         service_live_drop(s);

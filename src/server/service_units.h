@@ -9,6 +9,9 @@
 /* Takes the next step when one is due. True while units are not settled: nothing can be started yet. */
 bool service_units_advance(Service *s);
 
+/* hero_proc is at work on the units itself: what they do now is its own doing. */
+bool service_units_are_in_work(const Service *s);
+
 /* Its units are to be made anew from its definition (once more, where that is under way already). */
 void service_units_rebuild(Service *s);
 
