@@ -53,6 +53,12 @@ class Surroundings:
     disturbed: list[tuple[float, float, str]] = field(default_factory=list)  # start, end, what
     cleared: dict[str, list[float]] = field(default_factory=dict)  # of each service, when a fault was taken back
 
+    stopped: dict[str, list[list[float]]] = field(default_factory=dict)  # of each service: from, until it was stopped by a signal
+
+    def stood_still(self, service: str, a: float, b: float) -> bool:
+        """Its processes, at some moment between a and b: who asked just then had no answer, and who asked later had one."""
+        return any(start <= b and end >= a for start, end in self.stopped.get(service, []))
+
     def cleared_before(self, service: str, t: float) -> float:
         return next((at for at in reversed(self.cleared.get(service, [])) if at <= t), 0.0)
 
@@ -203,6 +209,8 @@ class Judge:
             if row.reason.startswith("socket-") and (part.kind != "socket" or row.subject not in ("", part.name)):
                 continue
             since = row.asked - recovery - self.surroundings.slack
+            if part.kind == "probe" and self.surroundings.stood_still(self.shape.name, since, row.answered):
+                return self._not_by_operator(row)
             if part.timeline.ever(False, since, row.answered) or self._went_with_its_unit(part, since, row.answered):
                 return self._not_by_operator(row)
         a = row.asked - longest - self.surroundings.slack

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import shape_of  # noqa: E402
 from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
-from registers import Operation, Registers, without_secrets  # noqa: E402
+from registers import NEVER, Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
 
@@ -165,7 +165,11 @@ class Oracle:
         if not service:
             return
         self.stories[service].faults.append((at, f"{kind} {note}"))
+        if kind.startswith("stopped by SIGSTOP"):
+            self.surroundings.stopped.setdefault(service, []).append([at, NEVER])
         if kind == "cleared":
+            for stop in self.surroundings.stopped.get(service, []):
+                stop[1] = min(stop[1], at)
             self.surroundings.cleared.setdefault(service, []).append(at)
         if kind != "cleared" and not kind.startswith(("children", "handler that nobody")):
             fault = Fault(kind, service, at)

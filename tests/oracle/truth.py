@@ -66,6 +66,7 @@ class UnitTruth:
         self._last_up = self._first_down = 0.0
 
     def take(self, start: float, end: float, active: str, sub: str, job: int) -> InvocationChange | None:
+        looked = time.monotonic()  # systemd may have answered late (it re-executed itself): this is seen now, not when it was asked
         pids = read_pids(self.shape.cgroup)
         invocation = read_invocation(self.shape.unit)
         if self.shape.oneshot:
@@ -77,7 +78,7 @@ class UnitTruth:
         self.up.add(start, time.monotonic(), good, f"{active}/{sub}{' job' if job else ''}"
                                                    f"{'' if pids or not good else ' no process'}")
         if invocation:
-            self.invocations.add(start, end, good, invocation)
+            self.invocations.add(looked, looked, good, invocation)
         return self._follow(before.invocation, end, active in ("active", "reloading", "activating") and bool(pids))
 
     def _follow(self, before: str, end: float, alive: bool) -> InvocationChange | None:

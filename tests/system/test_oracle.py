@@ -176,6 +176,21 @@ def test_what_a_server_that_stood_still_could_not_count_is_no_lie(_box):
     assert judged([(2.0, 9.0, "server: SIGSTOP")]) in ("late", "apart")
 
 
+def test_a_service_that_stood_still_may_have_failed_a_probe_that_the_oracle_did_not_make(_box):
+    def judged(stopped: dict[str, list[list[float]]]) -> str:
+        truth = ServiceTruth(Loop(), shape_of({"name": "still", "exec": ["/bin/true"], "sockets": ["rpc.sock"], "probes": [
+            {"name": "files", "socket": "rpc.sock", "path": "/", "interval_ms": 300, "timeout_ms": 400, "failures": 2}]}))
+        for at in (i * 0.05 for i in range(200)):
+            truth.units["main"].up.add(at, at + 0.01, True, "active/running")
+            next(iter(truth.sockets.values())).alive.add(at, at + 0.01, True, "alive")
+            truth.probes["files"].answers.add(at, at, True, "passes")
+        row = Row(9.0, 9.01, "StateChanged", "still", "failed", "probe-failed", subject="files")
+        return Judge(truth, Registers(), Surroundings(stopped=stopped), {}).judge(row).kind
+
+    assert judged({}) == judged({"still": [[0.5, 1.5]]}) == judged({"another": [[8.0, 9.5]]}) == "lie"
+    assert judged({"still": [[8.0, 8.9]]}) == "true"
+
+
 def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
     """It ended well, and was started anew before the oracle looked again; a "stopped" without a new invocation is one."""
     def judged(invocations: list[str]) -> str:
