@@ -102,7 +102,7 @@ def test_a_clean_stop_of_the_server_is_no_change_of_any_service(box):
 
 
 def test_where_everything_goes_down_nothing_is_told_but_what_was_stopped(box):
-    """A user's systemd takes his bus down ahead of the server: what cannot be asked any more is no news of a service."""
+    """The bus goes last, where systemd keeps to it: what cannot be asked any more is no news of a service."""
     user = "hero"
     box.start_server(user)
     box.apply(sleeper("plain"), sleeper("resting", autostart=False),
