@@ -395,7 +395,10 @@ static int queue_job_in_mode(SystemdClient *c, const char *member, const char *u
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "ss", unit, mode);
-        return r < 0 ? r : systemd_requests_add_job(c->requests, m, is_stop, timeout_usec, done, userdata);
+        if (r < 0)
+                return r;
+        return (is_stop ? systemd_requests_add_stop : systemd_requests_add_start)(c->requests, m, timeout_usec, done,
+                                                                                  userdata);
 }
 
 static int queue_job(SystemdClient *c, const char *member, const char *unit, uint64_t timeout_usec, systemd_done_t done,
@@ -448,7 +451,7 @@ int systemd_client_create(SystemdClient *c, struct json_object *plan, uint64_t t
 
         if (r >= 0)
                 r = systemd_requests_append_plan(m, plan);
-        return r < 0 ? r : systemd_requests_add_job(c->requests, m, false, timeout_usec, done, userdata);
+        return r < 0 ? r : systemd_requests_add_creation(c->requests, m, timeout_usec, done, userdata);
 }
 
 int systemd_client_set_properties(SystemdClient *c, const char *unit, struct json_object *properties,

@@ -68,7 +68,8 @@ uint64_t systemd_client_manager_start_usec(const SystemdClient *c);
 /* The machine (or user session) goes down: stops are nobody's wish now. */
 bool systemd_client_is_shutting_down(const SystemdClient *c);
 
-/* Calls are made in the order given. `done` may be NULL, and is never called before these return.
+/* Of what has to wait in line, stops are sent first, then what makes no job, then starts, then the making of units; each
+ * kind in the order given. `done` may be NULL, and is never called before these return.
  * -ENOTCONN when systemd is not reachable, -ENOMEM: then it is not called at all. */
 int systemd_client_start(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done,
                          void *userdata);

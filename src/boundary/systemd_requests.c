@@ -11,14 +11,25 @@
 /* For calls that make no job. systemd answers in milliseconds, or within a reload. */
 #define CALL_TIMEOUT_USEC (25 * USEC_PER_SEC)
 
+/* In the order in which what waits is sent. Starts go before units are made: a thousand that are made before the first is
+ * started are a thousand siblings to each start, and systemd walks over all siblings that are up for each. */
+typedef enum RequestKind {
+        REQUEST_STOP,
+        REQUEST_CALL, /* makes no job; passes jobs that have to wait, for to look costs nothing */
+        REQUEST_START,
+        REQUEST_CREATION,
+        _REQUEST_KINDS,
+} RequestKind;
+
 typedef struct Request Request;
 struct Request {
         Request *next;
         SystemdRequests *queue;
+        RequestKind kind;
         sd_bus_message *message;
         sd_bus_slot *slot;      /* while the reply is awaited */
         sd_event_source *timer; /* while the job is awaited */
-        bool sent, makes_job, is_stop;
+        bool sent;
         uint32_t job_id; /* 0: no reply yet */
         uint64_t timeout_usec;
         systemd_done_t done;
@@ -28,12 +39,43 @@ struct Request {
         void *userdata;
 };
 
+/* In the order in which they were made, or sent. */
+typedef struct RequestLine {
+        Request *first, **tail;
+} RequestLine;
+
 struct SystemdRequests {
         sd_event *event;
         sd_bus *bus;
-        Request *first, **tail; /* in the order in which they were made; sent ones among them */
+        RequestLine waiting[_REQUEST_KINDS], sent;
         unsigned n_calls, n_jobs;
 };
+
+static bool makes_job(const Request *request) {
+        return request->kind != REQUEST_CALL;
+}
+
+/* -- the lines -- */
+
+static void line_append(RequestLine *line, Request *request) {
+        request->next = NULL;
+        *line->tail = request;
+        line->tail = &request->next;
+}
+
+static void line_remove(RequestLine *line, Request *request) {
+        Request **p = &line->first;
+
+        while (*p != request)
+                p = &(*p)->next;
+        *p = request->next;
+        if (!request->next)
+                line->tail = p;
+}
+
+static RequestLine *line_of(Request *request) {
+        return request->sent ? &request->queue->sent : &request->queue->waiting[request->kind];
+}
 
 int systemd_requests_new(sd_event *event, SystemdRequests **ret) {
         SystemdRequests *q = calloc(1, sizeof *q);
@@ -41,7 +83,9 @@ int systemd_requests_new(sd_event *event, SystemdRequests **ret) {
         if (!q)
                 return -ENOMEM;
         q->event = sd_event_ref(event);
-        q->tail = &q->first;
+        q->sent.tail = &q->sent.first;
+        for (size_t i = 0; i < _REQUEST_KINDS; i++)
+                q->waiting[i].tail = &q->waiting[i].first;
         *ret = q;
         return 0;
 }
@@ -55,15 +99,21 @@ static void request_free(Request *request) {
         free(request);
 }
 
+static void line_free(RequestLine *line) {
+        while (line->first) {
+                Request *request = line->first;
+
+                line->first = request->next;
+                request_free(request);
+        }
+}
+
 SystemdRequests *systemd_requests_free(SystemdRequests *q) {
         if (!q)
                 return NULL;
-        while (q->first) {
-                Request *request = q->first;
-
-                q->first = request->next;
-                request_free(request);
-        }
+        line_free(&q->sent);
+        for (size_t i = 0; i < _REQUEST_KINDS; i++)
+                line_free(&q->waiting[i]);
         sd_event_unref(q->event);
         free(q);
         return NULL;
@@ -74,35 +124,29 @@ void systemd_requests_set_bus(SystemdRequests *q, sd_bus *bus) {
 }
 
 static void queue_unlink(SystemdRequests *q, Request *request) {
-        Request **p = &q->first;
-
-        while (*p != request)
-                p = &(*p)->next;
-        *p = request->next;
-        if (!request->next)
-                q->tail = p;
+        line_remove(line_of(request), request);
         if (request->sent) {
                 q->n_calls -= request->job_id == 0;
-                q->n_jobs -= request->makes_job;
+                q->n_jobs -= makes_job(request);
         }
 }
 
 /* What was sent goes on without anybody to tell; what was not is not sent any more: a start that waits in line must not
  * come after the stop that overruled it. */
 void systemd_requests_forget(SystemdRequests *q, const void *userdata) {
-        Request *next;
-
-        for (Request *request = q->first; request; request = next) {
-                next = request->next;
-                if (request->userdata != userdata)
-                        continue;
-                request->done = NULL;
-                request->listed = NULL;
-                if (!request->sent) {
-                        queue_unlink(q, request);
+        for (Request *request = q->sent.first; request; request = request->next)
+                if (request->userdata == userdata) {
+                        request->done = NULL;
+                        request->listed = NULL;
+                }
+        for (size_t i = 0; i < _REQUEST_KINDS; i++)
+                for (Request *request = q->waiting[i].first, *next; request; request = next) {
+                        next = request->next;
+                        if (request->userdata != userdata)
+                                continue;
+                        line_remove(&q->waiting[i], request);
                         request_free(request);
                 }
-        }
 }
 
 static void queue_send(SystemdRequests *q);
@@ -123,12 +167,18 @@ static void request_finish(Request *request, int r, const char *job_result, cons
         queue_send(q);
 }
 
+static void line_fail_all(RequestLine *line, int error) {
+        while (line->first)
+                request_finish(line->first, error, NULL, "the connection to systemd was lost");
+}
+
 void systemd_requests_fail_all(SystemdRequests *q, int error) {
         sd_bus *bus = q->bus;
 
         q->bus = NULL; /* nothing that waits in line is sent while the line is emptied */
-        while (q->first)
-                request_finish(q->first, error, NULL, "the connection to systemd was lost");
+        line_fail_all(&q->sent, error);
+        for (size_t i = 0; i < _REQUEST_KINDS; i++)
+                line_fail_all(&q->waiting[i], error);
         q->bus = bus;
 }
 
@@ -243,7 +293,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ignored) {
         if (error) {
                 request_finish(request, connection_is_lost(request->queue) ? -ECONNRESET : error_to_errno(error), NULL,
                                error->message);
-        } else if (request->makes_job) {
+        } else if (makes_job(request)) {
                 await_job(request, m);
         } else if (request->listed) {
                 finish_list(request, m);
@@ -259,11 +309,11 @@ static bool has_room(const SystemdRequests *q) {
         return q->bus && q->n_calls < SYSTEMD_CALLS_MAX;
 }
 
-static bool may_send(const SystemdRequests *q, const Request *request) {
+static bool may_send(const SystemdRequests *q, RequestKind kind) {
         /* Services that take their time to become ready must not keep an operator's stop waiting. */
-        unsigned n_jobs_max = request->is_stop ? SYSTEMD_JOBS_MAX : SYSTEMD_JOBS_MAX - SYSTEMD_JOBS_FOR_STOPS;
+        unsigned n_jobs_max = kind == REQUEST_STOP ? SYSTEMD_JOBS_MAX : SYSTEMD_JOBS_MAX - SYSTEMD_JOBS_FOR_STOPS;
 
-        return !request->makes_job || q->n_jobs < n_jobs_max;
+        return has_room(q) && (kind == REQUEST_CALL || q->n_jobs < n_jobs_max);
 }
 
 static int request_send(SystemdRequests *q, Request *request) {
@@ -273,27 +323,30 @@ static int request_send(SystemdRequests *q, Request *request) {
                 return connection_is_lost(q) ? -ECONNRESET : r;
         request->message = sd_bus_message_unref(request->message);
         request->sent = true;
+        line_append(&q->sent, request);
         q->n_calls++;
-        q->n_jobs += request->makes_job;
+        q->n_jobs += makes_job(request);
         return 0;
 }
 
-/* Sends what fits, in order. What makes no job passes jobs that have to wait: to look costs nothing. */
-static void queue_send(SystemdRequests *q) {
-        Request *next;
+static int queue_send_first(SystemdRequests *q, RequestLine *line) {
+        Request *request = line->first;
+        int r;
 
-        for (Request *request = q->first; request && has_room(q); request = next) {
-                int r;
-
-                next = request->next;
-                if (request->sent || !may_send(q, request))
-                        continue;
-                r = request_send(q, request);
-                if (r < 0) {
-                        request_finish(request, r, NULL, strerror(-r));
-                        return; /* which has sent the rest */
-                }
+        line_remove(line, request);
+        r = request_send(q, request);
+        if (r < 0) {
+                line_append(line, request);
+                request_finish(request, r, NULL, strerror(-r));
         }
+        return r;
+}
+
+static void queue_send(SystemdRequests *q) {
+        for (RequestKind kind = 0; kind < _REQUEST_KINDS; kind++)
+                while (q->waiting[kind].first && may_send(q, kind))
+                        if (queue_send_first(q, &q->waiting[kind]) < 0)
+                                return; /* which has sent the rest */
 }
 
 /* What cannot even be sent is told by what is returned, and not by done(): whoever asks has not yet noted that he did. */
@@ -306,39 +359,56 @@ static int queue_add(SystemdRequests *q, sd_bus_message *m, const Request *blank
         *request = *blank;
         request->queue = q;
         request->message = sd_bus_message_ref(m);
-        r = has_room(q) && may_send(q, request) ? request_send(q, request) : 0;
+        if (!may_send(q, request->kind)) {
+                line_append(&q->waiting[request->kind], request);
+                return 0;
+        }
+        r = request_send(q, request);
         if (r < 0) {
                 request->take = NULL; /* systemd_requests_add_read() */
                 request_free(request);
                 return r == -ECONNRESET ? -ENOTCONN : r;
         }
-        *q->tail = request;
-        q->tail = &request->next;
         return 0;
 }
 
 int systemd_requests_add_call(SystemdRequests *q, sd_bus_message *m, systemd_done_t done, void *userdata) {
-        return queue_add(q, m, &(Request){ .done = done, .userdata = userdata });
+        return queue_add(q, m, &(Request){ .kind = REQUEST_CALL, .done = done, .userdata = userdata });
 }
 
-int systemd_requests_add_job(SystemdRequests *q, sd_bus_message *m, bool is_stop, uint64_t timeout_usec,
-                             systemd_done_t done, void *userdata) {
+static int queue_add_job(SystemdRequests *q, sd_bus_message *m, RequestKind kind, uint64_t timeout_usec,
+                         systemd_done_t done, void *userdata) {
         return queue_add(q, m,
-                         &(Request){ .makes_job = true,
-                                     .is_stop = is_stop,
-                                     .timeout_usec = timeout_usec,
-                                     .done = done,
-                                     .userdata = userdata });
+                         &(Request){ .kind = kind, .timeout_usec = timeout_usec, .done = done, .userdata = userdata });
+}
+
+int systemd_requests_add_stop(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                              void *userdata) {
+        return queue_add_job(q, m, REQUEST_STOP, timeout_usec, done, userdata);
+}
+
+int systemd_requests_add_start(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                               void *userdata) {
+        return queue_add_job(q, m, REQUEST_START, timeout_usec, done, userdata);
+}
+
+int systemd_requests_add_creation(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                                  void *userdata) {
+        return queue_add_job(q, m, REQUEST_CREATION, timeout_usec, done, userdata);
 }
 
 int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_listed_t listed, void *userdata) {
-        return queue_add(q, m, &(Request){ .listed = listed, .userdata = userdata });
+        return queue_add(q, m, &(Request){ .kind = REQUEST_CALL, .listed = listed, .userdata = userdata });
 }
 
 int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, int (*take)(sd_bus_message *reply, void *context),
                               void *context, systemd_done_t done, void *userdata) {
         int r = queue_add(q, m,
-                          &(Request){ .take = take, .take_context = context, .done = done, .userdata = userdata });
+                          &(Request){ .kind = REQUEST_CALL,
+                                      .take = take,
+                                      .take_context = context,
+                                      .done = done,
+                                      .userdata = userdata });
 
         if (r < 0)
                 (void) take(NULL, context);
@@ -346,8 +416,8 @@ int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, int (*take)
 }
 
 static Request *find_job(const SystemdRequests *q, uint32_t job_id) {
-        for (Request *request = q->first; request; request = request->next)
-                if (request->sent && request->makes_job && request->job_id == job_id)
+        for (Request *request = q->sent.first; request; request = request->next)
+                if (makes_job(request) && request->job_id == job_id)
                         return request;
         return NULL;
 }

@@ -22,9 +22,13 @@ void systemd_requests_forget(SystemdRequests *q, const void *userdata);
 
 /* Each takes a reference to `m`, a method call to systemd that has not been sent. */
 int systemd_requests_add_call(SystemdRequests *q, sd_bus_message *m, systemd_done_t done, void *userdata);
-/* is_stop: it may take one of the jobs that are kept for stops. */
-int systemd_requests_add_job(SystemdRequests *q, sd_bus_message *m, bool is_stop, uint64_t timeout_usec,
-                             systemd_done_t done, void *userdata);
+/* Those that end with a job. A stop may take one of the jobs that are kept for stops. */
+int systemd_requests_add_stop(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                              void *userdata);
+int systemd_requests_add_start(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                               void *userdata);
+int systemd_requests_add_creation(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
+                                  void *userdata);
 int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_listed_t listed, void *userdata);
 /* take() is called exactly once, with the reply or NULL, also when this function fails. An error of its own ends the call
  * with it. */
