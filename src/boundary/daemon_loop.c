@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 enum {
@@ -47,13 +48,34 @@ int daemon_loop_new(sd_event **ret) {
         return 0;
 }
 
-int daemon_loop_run(sd_event *event) {
-        int r = sd_event_loop(event);
+/* sd-event's own lists grow with what there is to watch, and it gives up a turn where there is no memory for that. What
+ * it has not handed out by then it finds again. Only that a timer has expired it was told once: it must not wait then.
+ */
+static int turn_in_spite_of_memory(sd_event *event) {
+        static const struct timespec pause = { .tv_nsec = 10 * 1000 * USEC_PER_MSEC };
+        int r = sd_event_run(event, UINT64_MAX);
 
+        if (r == -ENOMEM)
+                log_error("no memory for the event loop: trying again");
+        while (r == -ENOMEM) {
+                (void) nanosleep(&pause, NULL);
+                r = sd_event_run(event, 0);
+        }
+        return r;
+}
+
+int daemon_loop_run(sd_event *event) {
+        int r, status = 0;
+
+        do
+                r = turn_in_spite_of_memory(event);
+        while (r >= 0 && sd_event_get_state(event) != SD_EVENT_FINISHED);
+        if (r >= 0)
+                r = sd_event_get_exit_code(event, &status);
         if (r < 0)
                 log_error("the event loop failed: %s", strerror(-r));
         (void) sd_notify(0, "STOPPING=1");
-        return r < 0 ? EXIT_FAILURE : r;
+        return r < 0 ? EXIT_FAILURE : status;
 }
 
 void daemon_loop_return_memory(void) {
