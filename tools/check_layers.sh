@@ -52,7 +52,9 @@ only '<sqlite3\.h>' src/boundary/store.c src/boundary/store_database.c src/bound
 only '"org\.freedesktop\.systemd1' src/boundary/systemd_client.c src/boundary/systemd_requests.c
 only 'sd_bus_vtable [a-z_]+\[\]' src/server/bus_api.c src/server/bus_service.c
 only '"org\.freedesktop\.PolicyKit1' src/boundary/polkit.c
-only '<systemd/sd-journal' src/boundary/journal_reader.c src/boundary/journal_files.c src/boundary/journal_files.h
+only '<systemd/sd-journal' src/boundary/journal_reader.c src/boundary/journal_files.c src/boundary/journal_files.h \
+        src/boundary/journal_match.h
+only 'sd_journal_add_match\(j' src/boundary/journal_match.c
 only 'json_object_(object|array)_add' src/core/json_tree.c src/core/unit_plan_diff.c src/core/definition_systemd.c
 
 # json-c's own reader takes what is no JSON, and it and its writer leave parts out, or die, where memory runs out.

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "boundary/journal_files.h"
+#include "boundary/journal_match.h"
 
 #define READ_TIME_USEC (3 * USEC_PER_SEC)
 
@@ -41,27 +42,21 @@ struct JournalReader {
 
 /* -- in the thread -- */
 
-static int add_match(sd_journal *j, const char *field, const char *value) {
-        _cleanup_free_ char *match = NULL;
-
-        return asprintf(&match, "%s=%s", field, value) < 0 ? -ENOMEM : sd_journal_add_match(j, match, 0);
-}
-
 /* What the unit's processes wrote, or what systemd said of it: nobody else can be either. */
 static int add_unit(sd_journal *j, const Read *read, const char *unit) {
         char uid[16];
         int r;
 
         (void) snprintf(uid, sizeof uid, "%u", (unsigned) read->uid);
-        r = add_match(j, read->is_user ? "_SYSTEMD_USER_UNIT" : "_SYSTEMD_UNIT", unit);
+        r = journal_match_add(j, read->is_user ? "_SYSTEMD_USER_UNIT" : "_SYSTEMD_UNIT", unit);
         if (r >= 0 && read->is_user)
-                r = add_match(j, "_UID", uid);
+                r = journal_match_add(j, "_UID", uid);
         if (r >= 0)
                 r = sd_journal_add_disjunction(j);
         if (r >= 0)
-                r = add_match(j, read->is_user ? "USER_UNIT" : "UNIT", unit);
+                r = journal_match_add(j, read->is_user ? "USER_UNIT" : "UNIT", unit);
         if (r >= 0)
-                r = read->is_user ? add_match(j, "_UID", uid) : add_match(j, "_PID", "1");
+                r = read->is_user ? journal_match_add(j, "_UID", uid) : journal_match_add(j, "_PID", "1");
         return r < 0 ? r : sd_journal_add_disjunction(j);
 }
 

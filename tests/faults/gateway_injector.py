@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from agent import RawBus, processes_in_cgroup  # noqa: E402  pylint: disable=wrong-import-position
 from gateway_questions import WITHIN_SECONDS, Asked, Question, post, questions, rpc  # noqa: E402  pylint: disable=wrong-import-position
-from injector import ALLOCATION, ERROR, INTERRUPTED, KINDS, MANAGER, SHORT, Plan, Result  # noqa: E402  pylint: disable=wrong-import-position
+from injector import ERROR, INTERRUPTED, KINDS, MANAGER, SHORT, Plan, Result  # noqa: E402  pylint: disable=wrong-import-position
 
 GATEWAY = "/system.slice/hero_proc-gateway.service"
 WELL_WITHIN_SECONDS = 10.0
@@ -35,7 +34,6 @@ class GatewayInjector:
     def __init__(self, plan: Plan):
         self.plan = plan
         self.bus = RawBus()
-        self.n_of_libsystemd = 0  # times that libsystemd ended it; systemd starts it again
 
     @staticmethod
     def gateway() -> list[int]:
@@ -67,12 +65,6 @@ class GatewayInjector:
         asked = question.ask()
         _, failed = self.plan.end()
         return asked, failed, time.monotonic() - began
-
-    @staticmethod
-    def ended_in_libsystemd(pid: int) -> bool:
-        """sd_journal_add_match() of systemd 252 aborts where it has no memory (match_free()'s assertion)."""
-        words = ["journalctl", "-q", "-o", "cat", f"_PID={pid}", "--grep", "Assertion .* src/libsystemd/"]
-        return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
     def kept(self) -> tuple[int, int, int]:
         """Blocks of memory, descriptors and threads."""
@@ -119,10 +111,7 @@ class GatewayInjector:
         result.errors += status is None or status >= 400 or '"error"' in text[:100]
         whats = [self.what_is_wrong_afterwards(), self.fault_of(question, kind, (status, text), failed, took, failed < span)]
         if self.gateway() != before:
-            if kind == ALLOCATION and len(before) == 1 and self.ended_in_libsystemd(before[0]):
-                self.n_of_libsystemd += 1
-            else:
-                whats.append("the gateway has ended")
+            whats.append("the gateway has ended")
         elif any(later > earlier for earlier, later in zip(kept, self.kept())):
             leak = self.leaks(question, kind, n, span)
             whats.append(leak and f"it keeps {leak}")
@@ -165,8 +154,6 @@ def main() -> int:
                       f" an error {result.errors:5}, findings {len(result.findings)}", file=sys.stderr, flush=True)
                 for finding in result.findings:
                     print(f"    {finding}", file=sys.stderr, flush=True)
-    if injector.n_of_libsystemd:
-        print(f"libsystemd aborted {injector.n_of_libsystemd} times, without memory for a match of the journal", file=sys.stderr)
     print(json.dumps(results))
     return 0
 
