@@ -24,6 +24,7 @@ static int send_message(int connection, const void *bytes, size_t n, int fd) {
         struct iovec part = { (void *) bytes, n };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
         Control control = {};
+        ssize_t n_sent;
 
         if (fd >= 0) {
                 control.header.cmsg_level = SOL_SOCKET;
@@ -33,7 +34,10 @@ static int send_message(int connection, const void *bytes, size_t n, int fd) {
                 message.msg_control = &control;
                 message.msg_controllen = sizeof(control.buffer);
         }
-        return sendmsg(connection, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        do
+                n_sent = sendmsg(connection, &message, MSG_NOSIGNAL);
+        while (n_sent < 0 && errno == EINTR);
+        return n_sent < 0 ? -errno : 0;
 }
 
 /* Of exactly n bytes. The kernel closes what does not fit into `control`. */
@@ -47,9 +51,13 @@ static int receive_message(int connection, void *bytes, size_t n, int *ret_fd) {
                 .msg_controllen = sizeof(control.buffer),
         };
         _cleanup_close_ int fd = -1;
-        ssize_t n_got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-        const struct cmsghdr *c = n_got >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+        const struct cmsghdr *c;
+        ssize_t n_got;
 
+        do /* on a socket with a time-out SIGCONT is enough */
+                n_got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+        while (n_got < 0 && errno == EINTR);
+        c = n_got >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
         if (n_got < 0)
                 return -errno;
         if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))

@@ -3,8 +3,10 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 
@@ -56,6 +58,44 @@ TEST(a_connection_that_the_dialer_makes_leads_to_the_port) {
         accepted = accept(listener, NULL, NULL);
         ASSERT(accepted >= 0 && write(fd, "x", 1) == 1 && read(accepted, &byte, 1) == 1);
         ASSERT_EQ(byte, 'x');
+}
+
+static bool is_in_call(pid_t pid, long call) {
+        char path[64];
+        long number = -1;
+        FILE *f;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/syscall", (int) pid);
+        f = fopen(path, "re");
+        if (!f)
+                return false;
+        if (fscanf(f, "%ld", &number) != 1)
+                number = -1;
+        (void) fclose(f);
+        return number == call;
+}
+
+/* A socket with a time-out is one of the few that SIGCONT lets return with EINTR. */
+TEST(who_is_stopped_while_he_waits_for_a_question_hears_it_all_the_same) {
+        _cleanup_folder_ char *folder = folder_new();
+        const char *path = in_folder(folder, "hands");
+        _cleanup_process_ pid_t hands = forked_process_serve(path, hands_serve);
+        _cleanup_close_ int asker = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
+        const HandsQuestion question = { HANDS_GIVE_FOLDER, 0, 0 };
+        struct sockaddr_un address = address_of(path);
+        int error, status;
+
+        ASSERT(hands > 0 && connect(asker, (struct sockaddr *) &address, sizeof(address)) == 0);
+        while (!is_in_call(hands, SYS_recvmsg))
+                (void) sched_yield();
+        ASSERT(kill(hands, SIGSTOP) == 0 && waitpid(hands, &status, WUNTRACED) == hands && WIFSTOPPED(status));
+        ASSERT_EQ(kill(hands, SIGCONT), 0);
+        ASSERT_EQ(waitpid(hands, &status, WCONTINUED), hands);
+        while (!is_in_call(hands, SYS_recvmsg) && !is_in_call(hands, SYS_accept4))
+                (void) sched_yield();
+        ASSERT_EQ(send(asker, &question, sizeof(question), MSG_NOSIGNAL), (ssize_t) sizeof(question));
+        ASSERT_EQ(answer_of(asker, &error, &fd), 0);
+        ASSERT_EQ(error, EBADF);
 }
 
 TEST(who_is_asked_what_makes_no_sense_says_so_or_nothing_and_goes_on) {
