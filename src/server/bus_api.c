@@ -142,6 +142,7 @@ static int history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *name;
         uint64_t limit, flags;
         Service *s;
+        struct json_object *transitions = NULL;
         int r = sd_bus_message_read(m, "stt", &name, &limit, &flags);
 
         if (r >= 0)
@@ -152,7 +153,10 @@ static int history(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         /* What happened this very moment belongs to it too. */
         records_flush(supervisor_records(c->supervisor));
-        return reply_json(m, service_why_history(s, limit > UINT32_MAX ? UINT32_MAX : (unsigned) limit));
+        r = service_why_history(s, limit > UINT32_MAX ? UINT32_MAX : (unsigned) limit, &transitions);
+        if (r != 0)
+                return r < 0 ? r : bus_arguments_fail(error, (Outcome) r, "the history cannot be read");
+        return reply_json(m, transitions);
 }
 
 static int probe_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {

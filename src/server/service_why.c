@@ -283,15 +283,15 @@ struct json_object *service_why_json(const Service *s) {
         return json_tree_finish(o);
 }
 
-struct json_object *service_why_history(const Service *s, unsigned limit) {
-        struct json_object *list = json_object_new_array();
+int service_why_history(const Service *s, unsigned limit, struct json_object **ret) {
+        struct json_object *list;
         StoredTransition *rows = NULL;
         size_t n = 0;
+        int r = store_load_transitions(supervisor_store(s->supervisor), s->definition->name, limit, &rows, &n);
 
-        if (store_load_transitions(supervisor_store(s->supervisor), s->definition->name, limit, &rows, &n) == -ENOMEM) {
-                json_object_put(list);
-                return NULL;
-        }
+        if (r != 0)
+                return r;
+        list = json_object_new_array();
         for (size_t i = 0; i < n; i++) {
                 struct json_object *o = json_object_new_object();
 
@@ -303,5 +303,6 @@ struct json_object *service_why_history(const Service *s, unsigned limit) {
                 json_tree_append(list, o);
         }
         stored_transition_free_list(rows, n);
-        return json_tree_finish(list);
+        *ret = json_tree_finish(list);
+        return *ret ? 0 : -ENOMEM;
 }

@@ -418,18 +418,21 @@ static const char *const next_house[] = {
         NULL,
 };
 static bool is_applied, is_vague; /* vague: a call failed that may have been done all the same */
+static bool is_forgotten;         /* a history was shown without what was in the store */
 
 static void prepare_house(void) {
         _cleanup_(store_closep) Store *s = NULL;
         _cleanup_free_ char *message = NULL;
 
         forget_files();
-        is_applied = is_vague = false;
+        is_applied = is_vague = is_forgotten = false;
         if (store_open(store_path, &s, &message) != 0)
                 abort();
         for (int i = 0; i < 3; i++)
                 if (!put(s, i, house[i]))
                         abort();
+        if (store_add_transition(s, "one", 1, "starting", "running", "none", "") != 0)
+                abort();
 }
 
 /* Without what the clock says, and without the state of the port: it is looked at anew in a moment. */
@@ -474,6 +477,24 @@ static int look_at_house(Supervisor *s, FILE *f) {
         return r;
 }
 
+/* From the file, as long after it was read for the last time. */
+static int look_at_history(Supervisor *s, FILE *f) {
+        struct json_object *history = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        store_release_memory(supervisor_store(s));
+        r = service_why_history(supervisor_find(s, "one"), 10, &history);
+        if (r == 0)
+                text = json_tree_text(history);
+        json_object_put(history);
+        if (!text)
+                return r < 0 ? r : -ENOMEM;
+        is_forgotten = !strstr(text, "\"running\"");
+        fputs(text, f);
+        return 0;
+}
+
 static int change_house(Supervisor *s, FILE *f) {
         _cleanup_(apply_result_done) ApplyResult result = { 0 };
         _cleanup_free_ char *message = NULL;
@@ -506,6 +527,8 @@ static int run_house(char **ret_text) {
         if (r >= 0)
                 r = look_at_house(s, f);
         if (r >= 0)
+                r = look_at_history(s, f);
+        if (r >= 0)
                 r = change_house(s, f);
         if (r >= 0)
                 r = look_at_house(s, f);
@@ -537,6 +560,8 @@ static const char *verify_house(int r _unused_) {
         is_new = n == 4;
         if ((n != 3 && n != 4) || !one || strcmp(one->text, is_new ? next_house[0] : house[0]) != 0)
                 wrong = "half of a change is there";
+        else if (is_forgotten)
+                wrong = "its history is shown as empty";
         else if (!is_vague && is_new != is_applied)
                 wrong = is_new ? "what was refused was kept" : "what was acknowledged is lost";
         stored_service_free_list(list, n);
