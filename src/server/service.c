@@ -270,8 +270,12 @@ void service_put_off(Service *s) {
         s->retry_at_usec = usec_add(clock_monotonic_usec(), RETRY_USEC);
 }
 
-void service_retry_later(Service *s, const char *what) {
-        log_warning("%s: not enough memory for the next step: it is tried again", what);
+bool service_step_may_pass(int r) {
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+void service_retry_later(Service *s, const char *what, int r) {
+        log_warning("%s: the next step is tried again: %s", what, strerror(-r));
         service_put_off(s);
         supervisor_mark(s);
 }

@@ -181,7 +181,8 @@ struct Service {
         sd_event_source *step_timer;
         LiveChanges live;
         HandsCall *gift; /* its folder is being given to its user; NULL mostly */
-        bool gift_failed;
+        int gift_error; /* negative errno: of the last try */
+        unsigned n_gift_tries;
         char *fault; /* why the units could not be made; NULL mostly */
 
         HealingRecord healing;
@@ -199,7 +200,7 @@ struct Service {
         ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
         uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */
         Waiter recheck;
-        uint64_t retry_at_usec; /* the next step was put off until then, because memory ran out in it */
+        uint64_t retry_at_usec; /* the next step was put off until then, because something ran out in it */
 
         bool dirty;
         STAILQ_ENTRY(Service) dirty_entry;
@@ -226,9 +227,10 @@ Action *service_find_action_by_unit(Service *s, const char *unit);
 
 /* Its next step waits for a moment; the evaluation that is under way sees to it that there is another. */
 void service_put_off(Service *s);
-/* Memory ran out in the step that was due: it is taken again in a moment, however often that needs. `what` is for the
- * log. */
-void service_retry_later(Service *s, const char *what);
+/* What the server itself ran short of in a step, memory or descriptors, passes, and is no fault of the service's. */
+bool service_step_may_pass(int r);
+/* Such a step is taken again in a moment, however often that needs. `what` and `r` are for the log. */
+void service_retry_later(Service *s, const char *what, int r);
 
 bool service_wants_up(const Service *s); /* at least one action is wanted */
 void service_set_wanted(Service *s, bool up);

@@ -141,9 +141,9 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
 
         if (r == -ECONNRESET)
                 return; /* service_tasks_interrupt() */
-        if (r == -ENOMEM) {
+        if (service_step_may_pass(r)) {
                 take_back(a);
-                service_retry_later(s, a->unit);
+                service_retry_later(s, a->unit, r);
                 return;
         }
         a->task = TASK_NONE;
@@ -165,8 +165,8 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
 }
 
 static void not_issued(Action *a, int r) {
-        if (r == -ENOMEM)
-                service_retry_later(a->service, a->unit);
+        if (service_step_may_pass(r))
+                service_retry_later(a->service, a->unit, r);
         else if (r != -ENOTCONN)
                 on_task_done(a, r, NULL, NULL);
 }

@@ -80,15 +80,18 @@ static void give_up(Service *s, const char *what, const char *why) {
         supervisor_mark(s);
 }
 
-/* Memory is no fault of the definition's: it is all begun again, and given up for what else stands in the way. */
+/* It is all begun again for what passes, by the next connection where this one is lost, and given up for what else stands
+ * in the way. */
 static void fail(Service *s, const char *what, int r, const char *why) {
-        if (r != -ENOMEM) {
+        if (r == -ENOTCONN)
+                return;
+        if (!service_step_may_pass(r)) {
                 give_up(s, what, why ? why : strerror(-r));
                 return;
         }
         systemd_client_forget(systemd_of(s), s);
         service_units_interrupt(s);
-        service_retry_later(s, s->definition->name);
+        service_retry_later(s, s->definition->name, r);
 }
 
 static void list_leftovers(Service *s);
@@ -231,8 +234,7 @@ static void create(Service *s) {
                 fail(s, s->definition->directory, r, r == -ESRCH ? "its user or group does not exist" : NULL);
         else if ((r = service_units_write_exec_files(s, plan)) < 0)
                 fail(s, context.exec_dir, r, NULL);
-        else if ((r = systemd_client_create(systemd_of(s), plan, CREATE_TIMEOUT_USEC, on_created, s)) < 0 &&
-                 r != -ENOTCONN)
+        else if ((r = systemd_client_create(systemd_of(s), plan, CREATE_TIMEOUT_USEC, on_created, s)) < 0)
                 fail(s, "cannot ask systemd for its units", r, NULL);
         json_object_put(plan);
 }
@@ -277,7 +279,7 @@ static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t 
         uint64_t waited_usec = clock_monotonic_usec() - s->clear_since_usec;
         const UnitListed *left = NULL;
 
-        if (r == -ENOMEM && s->step == UNITS_CLEARING)
+        if (service_step_may_pass(r) && s->step == UNITS_CLEARING)
                 fail(s, "cannot list its units", r, NULL);
         if (r < 0 || s->step != UNITS_CLEARING)
                 return; /* the connection; the next resync begins again */
@@ -323,7 +325,7 @@ static void list_leftovers(Service *s) {
         (void) snprintf(instances, sizeof instances, "hero-%s@*.service", s->definition->name);
         (void) snprintf(plain, sizeof plain, "hero-%s.service", s->definition->name);
         r = systemd_client_list(systemd_of(s), patterns, on_leftovers, s);
-        if (r < 0 && r != -ENOTCONN)
+        if (r < 0)
                 fail(s, "cannot list its units", r, NULL);
 }
 
@@ -369,7 +371,7 @@ static void begin(Service *s) {
         unit_name_of_slice(s->definition->name, slice);
         s->step = UNITS_STOPPING;
         r = systemd_client_stop(systemd_of(s), slice, service_units_stop_timeout_usec(s), on_slice_stopped, s);
-        if (r < 0 && r != -ENOTCONN)
+        if (r < 0)
                 fail(s, "cannot stop its slice", r, NULL);
 }
 

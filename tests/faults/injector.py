@@ -11,10 +11,12 @@ it said it took. A report in JSON goes to standard output.
 from __future__ import annotations
 
 import argparse
+import errno
 import itertools
 import json
 import mmap
 import os
+import pwd
 import struct
 import subprocess
 import sys
@@ -33,6 +35,7 @@ KINDS = {ALLOCATION: "no memory", ERROR: "error", INTERRUPTED: "EINTR", SHORT: "
 PLAN_BYTES = 48
 WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
+PUT_OFF_SECONDS = 0.5
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
 SERVER = "/system.slice/hero_proc.service"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
@@ -63,6 +66,8 @@ class Plan:
 
 
 NO_ANSWER = "no answer: "
+# What a service may be left failed by, if it says so: a device, a folder. What the server itself ran short of passes.
+TOLD_CAUSES = [os.strerror(code) for code in (errno.EIO, errno.ENOSPC)]
 
 
 @dataclass
@@ -106,6 +111,7 @@ class Scenario:
     call: Callable[[], Answer]
     prepare: Callable[[], None] = lambda: None
     check: Callable[[Answer], str] = lambda answer: ""  # what is wrong, afterwards
+    is_over: Callable[[], bool] = lambda: True  # of what goes on after the answer; the server is not asked for it
 
 
 @dataclass
@@ -115,6 +121,7 @@ class Result:
     n: int = 0
     injected: int = 0
     errors: int = 0  # calls answered with one
+    told: list[str] = field(default_factory=list)  # services that failed with their reason, and a start made good
     findings: list[str] = field(default_factory=list)
 
 
@@ -124,9 +131,13 @@ class Injector:
         self.first, self.last = first, last
         self.stride = stride
         self.bus = Bus()
+        self.before: list[int] = []  # processes of extra before the call
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
         self.other = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "d"}})
+        # with a file of its arguments, and a folder that becomes its user's
+        self.owned = json.dumps({"name": "extra", "exec": ["/bin/sh", "-c", "exec sleep infinity"], "user": "nobody"})
+        self.limited = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "64M"}})
 
     # what is so
 
@@ -161,6 +172,14 @@ class Injector:
     def units_of(self, name: str) -> list[int]:
         return processes_in_cgroup(f"/hero.slice/hero-{name}.slice/hero-{name}.service")
 
+    def start_what_tells_why(self) -> str:
+        """A service that is failed, and says that it was the device, is made good by a start. What it said, or ""."""
+        if self.states().get("extra") != "failed":
+            return ""
+        text = " ".join(reason["text"] for reason in self.status("extra").get("reasons", []))
+        is_told = any(cause in text for cause in TOLD_CAUSES)
+        return text if is_told and self.bus.call("StartService", "st", "extra", 0).is_done else ""
+
     # one try
 
     def settle(self) -> str:
@@ -176,6 +195,17 @@ class Injector:
                 return f"the definition of {name} is lost: {answer}"
         return ""
 
+    def make(self, scenario: Scenario) -> tuple[Answer, float]:
+        """The call, and what was put off by it. What it was answered, and after how many seconds."""
+        self.before = self.units_of("extra")
+        began = time.monotonic()
+        answer = scenario.call()
+        took = time.monotonic() - began
+        self.bus.call("ListServices")
+        if answer.is_done:
+            self.wait(scenario.is_over, PUT_OFF_SECONDS)
+        return answer, took
+
     def try_once(self, scenario: Scenario, kind: int, n: int, span: int, result: Result) -> bool:
         """False: nothing was left to fail. Of several failures in a row one may be of the error that tells of another:
         that no answer comes is nothing wrong then, if all is as it should be."""
@@ -184,10 +214,7 @@ class Injector:
         self.bus.be_patient(PATIENCE_SECONDS if span == 1 else SHORT_PATIENCE_SECONDS)
         before = self.server()
         self.plan.begin(kind, n, span)
-        began = time.monotonic()
-        answer = scenario.call()
-        took = time.monotonic() - began
-        self.bus.call("ListServices")  # what was put off by the call has been done then
+        answer, took = self.make(scenario)
         _, failed = self.plan.end()
         self.bus.be_patient(PATIENCE_SECONDS)
         result.n, result.injected = n, result.injected + (failed > 0)
@@ -201,6 +228,9 @@ class Injector:
         if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
             wrong(f"the server has ended: {exit_status()}")
             self.wait(lambda: "" not in self.states())
+        self.wait(lambda: self.states().get("extra") in (None, "running", "stopped", "failed"))
+        if kind == ERROR and (told := self.start_what_tells_why()):
+            result.told.append(f"{n}: {told}")
         what = self.settle() or scenario.check(answer)
         if what:
             wrong(what)
@@ -215,8 +245,7 @@ class Injector:
             return
         scenario.prepare()
         self.plan.begin(kind, 2**62, 1)
-        scenario.call()
-        self.bus.call("ListServices")
+        self.make(scenario)
         seen, _ = self.plan.end()
         self.settle()
         step = max(seen // tries, 1)
@@ -260,6 +289,32 @@ class Injector:
         return lambda answer: "" if not answer.is_done or self.wait(
             lambda: bool(self.units_of("extra")) == has_any) else f"its processes are {self.units_of('extra')}"
 
+    def is_made_anew(self) -> bool:
+        now = self.units_of("extra")
+        return bool(now) and now != self.before
+
+    def is_limited(self) -> bool:
+        return self.limit() == str(64 << 20)
+
+    @staticmethod
+    def limit() -> str:
+        words = ["systemctl", "show", "-P", "MemoryMax", "hero-extra.service"]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+    def check_owned(self, answer: Answer) -> str:
+        owner = pwd.getpwnam("nobody").pw_uid
+
+        def is_owned() -> bool:
+            return owner_of("/run/hero/extra") == owner and owner in map(owner_of, self.units_of("extra"))
+        if answer.is_done and not self.wait(is_owned):
+            return f"its folder is of {owner_of('/run/hero/extra')}, its processes of {[*map(owner_of, self.units_of('extra'))]}"
+        return self.check_extra(self.owned)(answer)
+
+    def check_limited(self, answer: Answer) -> str:
+        if answer.is_done and not self.wait(self.is_limited):
+            return f"its limit is {self.limit()}"
+        return self.check_extra(self.limited)(answer)
+
     def check_whole(self, keys: list[str]) -> Callable[[Answer], str]:
         """The answer is JSON with all of it."""
         def check(answer: Answer) -> str:
@@ -269,6 +324,8 @@ class Injector:
                 document = json.loads(answer.text)
             except ValueError:
                 return f"its answer is no JSON: {answer.text[:200]}"
+            if document == []:
+                return "its answer is empty"
             first = document[0] if isinstance(document, list) else document
             missing = [key for key in keys if first.get(key) is None]
             return f"its answer lacks {missing}" if missing else ""
@@ -290,9 +347,13 @@ class Injector:
                      check=self.check_whole(["name", "sockets", "probes"])),
             Scenario("reset-failed", lambda: call("ResetFailed", "ast", [], 0)),
             Scenario("apply, new", lambda: call("ApplyDefinitions", "ast", [self.extra], 0), self.remove_extra,
-                     self.check_extra(self.extra)),
+                     self.check_extra(self.extra), self.is_made_anew),
             Scenario("apply, changed", lambda: call("ApplyDefinitions", "ast", [self.other], 0), self.make_extra,
-                     self.check_extra(self.other)),
+                     self.check_extra(self.other), self.is_made_anew),
+            Scenario("apply, owned", lambda: call("ApplyDefinitions", "ast", [self.owned], 0), self.remove_extra,
+                     self.check_owned, self.is_made_anew),
+            Scenario("apply, limited", lambda: call("ApplyDefinitions", "ast", [self.limited], 0), self.make_extra,
+                     self.check_limited, self.is_limited),
             Scenario("stop", lambda: call("StopService", "st", "extra", 0), self.make_extra, self.check_processes(False)),
             Scenario("start", lambda: call("StartService", "st", "extra", 0),
                      lambda: (self.make_extra(), call("StopService", "st", "extra", 0)), self.check_processes(True)),
@@ -300,6 +361,14 @@ class Injector:
                      self.check_processes(True)),
             Scenario("remove", lambda: call("RemoveService", "st", "extra", 0), self.make_extra, self.check_extra("")),
         ]
+
+
+def owner_of(what: int | str) -> int | None:
+    """Of a process or a folder; None: it is not there."""
+    try:
+        return os.stat(f"/proc/{what}" if isinstance(what, int) else what).st_uid
+    except FileNotFoundError:
+        return None
 
 
 def exit_status() -> str:

@@ -31,3 +31,11 @@ def test_what_memory_ran_out_for_is_done_again(box):
         result, = faults_campaign.run_in(box, "--kinds", "1", "--only", call, "--stride", "9")
         assert not result["findings"]
         assert result["injected"] > 25, result
+
+
+def test_what_descriptors_or_a_bus_were_lacking_for_is_done_again_and_a_device_is_told_of(box):
+    """A folder that could not be opened, a helper that hung up, a bus that went between two steps: each passes. No room for
+    the file of its arguments: the service is failed by that, says so, and a start makes it good."""
+    result, = faults_campaign.run_in(box, "--kinds", "2", "--only", "apply, owned")
+    assert not result["findings"]
+    assert result["injected"] > 40 and result["told"], result
