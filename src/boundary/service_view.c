@@ -429,6 +429,16 @@ static int on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error
         return 0;
 }
 
+/* sd_bus_add_match() waits for its answer, and gives up at a signal. */
+static int add_rule(ServiceView *v, size_t i, const char *rule, sd_bus_message_handler_t handler) {
+        int r;
+
+        do
+                r = sd_bus_add_match(hero_proc_connection_bus(v->connection), &v->slots[i], rule, handler, v);
+        while (r == -EINTR);
+        return r;
+}
+
 /* On a bus anybody can send such signals; without one there are no names, and nobody else. */
 static int add_match(ServiceView *v, size_t i, const char *rule, sd_bus_message_handler_t handler) {
         sd_bus *bus = hero_proc_connection_bus(v->connection);
@@ -436,7 +446,7 @@ static int add_match(ServiceView *v, size_t i, const char *rule, sd_bus_message_
 
         if (sd_bus_is_bus_client(bus) > 0 && asprintf(&from_server, "%s,sender='" HERO_PROC_NAME "'", rule) < 0)
                 return -ENOMEM;
-        return sd_bus_add_match(bus, &v->slots[i], from_server ? from_server : rule, handler, v);
+        return add_rule(v, i, from_server ? from_server : rule, handler);
 }
 
 static int listen_to_all(ServiceView *v) {
@@ -450,11 +460,10 @@ static int listen_to_all(ServiceView *v) {
                               "type='signal',path='" HERO_PROC_PATH "',interface='org.freedesktop.DBus.ObjectManager'",
                               on_objects_changed);
         if (r >= 0)
-                r = sd_bus_add_match(hero_proc_connection_bus(v->connection), &v->slots[2],
-                                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
-                                     "arg0='" HERO_PROC_NAME "'",
-                                     on_owner_changed, v);
+                r = add_rule(v, 2,
+                             "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                             "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" HERO_PROC_NAME "'",
+                             on_owner_changed);
         return r;
 }
 

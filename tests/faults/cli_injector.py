@@ -116,7 +116,7 @@ class CliInjector:
         is_told = run.status in statuses and bool(re.search(question.told if kind == ALLOCATION else r"\S", said))
         if kind == ERROR and re.search(question.recovery, run.out):
             return ""
-        if kind == SHORT or not run.failed:
+        if kind in (INTERRUPTED, SHORT) or not run.failed:  # no reason to tell of anything
             is_told = False
         if not is_told and not self.is_whole(run, question, kind, reference):
             return "neither the whole of it nor an error that tells why"
@@ -166,7 +166,7 @@ def main() -> int:
     for question in cli_questions.all_of_them(Path(options.plan).parent):
         if options.only not in question.name:
             continue
-        for kind in {*map(int, options.kinds.split(","))} - {INTERRUPTED}:  # it has no handler: no signal lets a call return
+        for kind in map(int, options.kinds.split(",")):
             for span in map(int, options.spans.split(",")):
                 result = injector.ask(question, kind, span, options.tries, options.first)
                 results.append(vars(result))

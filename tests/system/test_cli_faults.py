@@ -21,3 +21,9 @@ def test_a_command_without_memory_says_so_or_does_all_of_it(box):
     results = faults_campaign.run_in_cli(box, "--tries", "10", "--kinds", "1")
     assert not [finding for result in results for finding in result["findings"]]
     assert all(result["injected"] > 0 for result in results), results
+
+
+def test_a_signal_is_no_reason_to_give_up_a_wait(box):
+    result, = faults_campaign.run_in_cli(box, "--kinds", "3", "--only", "wait web --for")
+    assert not result["findings"]
+    assert result["injected"] > 15, result
