@@ -317,6 +317,18 @@ static void compare(Adoption *a, const UnitListed *u) {
                 a->is_cut = true;
 }
 
+/* Where no list is under way there will be no pass to end it: what is known has to do, and callers wait for that. */
+static void end_doubt_without_pass(Adoption *a) {
+        size_t n;
+        Service *const *services = supervisor_services(a->supervisor, &n);
+
+        if (!a->in_doubt || a->listing)
+                return;
+        a->in_doubt = false;
+        for (size_t i = 0; i < n; i++)
+                supervisor_mark(services[i]);
+}
+
 static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_units) {
         Adoption *a = userdata;
         size_t n;
@@ -328,7 +340,7 @@ static void on_listed(void *userdata, int r, const UnitListed *units, size_t n_u
         if (r == -ENOMEM)
                 pass_again_soon(a);
         else if (r < 0)
-                a->in_doubt = a->in_doubt && a->listing;
+                end_doubt_without_pass(a);
         if (r < 0)
                 return;
         for (size_t i = 0; i < n; i++)
@@ -356,7 +368,7 @@ static void start_pass(Adoption *a) {
                 return;
         r = systemd_client_list(supervisor_systemd(a->supervisor), patterns, on_listed, a);
         a->listing = r >= 0;
-        a->in_doubt = a->in_doubt && a->listing;
+        end_doubt_without_pass(a);
         if (r == -ENOMEM)
                 pass_again_soon(a);
 }

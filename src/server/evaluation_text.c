@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text_stream.h"
+#include "server/adoption.h"
 #include "server/evaluation.h"
 #include "server/port_text.h"
 #include "server/probe_owner.h"
@@ -236,7 +237,10 @@ static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {
 static void say_service(FILE *f, const Service *s, ReasonCode code) {
         switch ((int) code) {
         case REASON_SYSTEMD_UNREACHABLE:
-                fprintf(f, "systemd cannot be asked at the moment");
+                fputs(adoption_is_in_doubt(supervisor_adoption(s->supervisor))
+                              ? "the server was held up, and asks systemd again"
+                              : "systemd cannot be asked at the moment",
+                      f);
                 break;
         case REASON_STOPPED_BY_OPERATOR:
                 fprintf(f, s->definition->autostart ? "stopped by an operator" : "not started");

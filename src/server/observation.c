@@ -95,6 +95,9 @@ bool observation_concerns(const Service *s, const Service *judged) {
 bool observation_is_over(const Service *s) {
         size_t n_left;
 
+        /* What is not known for a moment only is waited for: a caller that is told "unknown" has to ask again. */
+        if (adoption_is_in_doubt(supervisor_adoption(s->supervisor)))
+                return false;
         /* A circle is refused where definitions come in; should there be one, nobody in it will move. */
         for ((void) supervisor_services(s->supervisor, &n_left); s && n_left > 0; n_left--) {
                 uint16_t which;

@@ -258,3 +258,248 @@ def test_a_probe_that_finds_nobody_waits_for_systemds_word_as_its_socket_does(bo
     history = [row["to"] for row in box.hero_json("history", "mourned")]
     assert "failed" not in history and "restarting" in history, history
     box.hero("remove", "mourned")
+
+
+def restart_past_a_pause(name: str, server: int, pause_seconds: float) -> tuple[int, str]:
+    """For the agent: what the caller of a restart is told that ends while the server does not run for a moment."""
+    show = ["systemctl", "show", "-p", "ActiveState", "--value", f"hero-{name}.service"]
+
+    def is_in(state: str) -> bool:
+        return subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip() == state  # noqa: F821
+
+    with subprocess.Popen(["hero_proc", "restart", name], text=True,  # noqa: F821
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as restart:  # noqa: F821
+        if seconds_until(lambda: is_in("activating"), 10, 0.01) is None:  # noqa: F821
+            raise RuntimeError("it does not start")
+        os.kill(server, signal.SIGSTOP)
+        try:
+            began = time.monotonic()  # noqa: F821
+            if seconds_until(lambda: is_in("active"), 10, 0.01) is None:  # noqa: F821
+                raise RuntimeError("it is not up again")
+            time.sleep(max(began + pause_seconds - time.monotonic(), 0))  # noqa: F821  (the span is what is tested)
+        finally:
+            os.kill(server, signal.SIGCONT)
+        said = restart.communicate(timeout=20)[0]
+        return restart.returncode, said
+
+
+def test_the_caller_of_a_restart_is_told_how_it_ended_past_a_pause_of_the_server(box):
+    box.apply(service(box, "paused", "--ready-delay-ms", "1000", probe=probe()))
+    box.wait_state("paused", "running", 10)
+    for _ in range(3):
+        told = box.agent.call(restart_past_a_pause, "paused", box.main_pid(SERVER_UNIT), 2.0)
+        assert told[0] == 0 and "unknown" not in told[1], told
+    box.hero("remove", "paused")
+
+
+def test_a_server_that_was_held_up_says_that_of_what_it_does_not_know(box):
+    box.apply(service(box, "asked"))
+    box.wait_state("asked", "running", 10)
+    server, systemd = box.main_pid(SERVER_UNIT), box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)  # so that the answer does not come before anybody has looked
+    try:
+        told = box.agent.call(all_changes, "stop", [server, 2.0], {"asked": "unknown"}, 10)
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    assert ["asked", "running", "unknown", "systemd-unreachable"] in told, told
+    box.wait_state("asked", "running", 10)
+    unknown = [row for row in box.hero_json("history", "asked") if row["to"] == "unknown"]
+    assert unknown and all(row["text"].startswith("the server was held up") for row in unknown), unknown
+    box.hero("remove", "asked")
+
+
+def test_a_question_that_cannot_be_asked_is_answered_with_that(box):
+    box.apply(service(box, "asked", probe=probe(interval_ms=60000, timeout_ms=1000)))
+    box.wait_state("asked", "running", 10)
+    box.run(limit_descriptors(box, 3))
+    try:
+        # Not before: a probe that has just come up with its service is asked once more soon, to be put apart from others.
+        checked = status(box, "asked")["probes"][0]["checked_usec"]
+        assert box.hero_json("reset-failed", "asked", timeout=30)["left_alone"] == ["asked"]
+        shown = status(box, "asked")["probes"][0]
+        assert shown["checked_usec"] == checked and shown["not_asked"] == "we have no file descriptor left", shown
+        assert box.states()["asked"] == "running"  # seen so within the minute for which that is good
+    finally:
+        box.run(limit_descriptors(box, 1024))
+    box.wait_for(lambda: status(box, "asked")["probes"][0]["checked_usec"] > checked, 5, "it is asked again soon")
+    assert status(box, "asked")["probes"][0]["not_asked"] == ""
+    box.hero("remove", "asked")
+
+
+def test_a_server_that_was_stopped_for_seconds_calls_no_healthy_service_failed_or_degraded(box):
+    names = [f"s{i:02}" for i in range(20)]
+    for name in names[::2]:  # half of them are being asked whenever the server stops
+        set_faults(box, name, "/api/files slow-150")
+    box.apply(*(service(box, name, probes=[probe(), probe("alive", "/health")]) for name in names))
+    for name in names:
+        box.wait_state(name, "running", 20)
+    server = box.main_pid(SERVER_UNIT)
+    before = {name: status(box, name)["probes"][0]["checked_usec"] for name in names}
+    seen = box.agent.call(all_changes, "stop", [server, STOPPED_SECONDS], {}, 0, 3.0)
+    assert not [change for change in seen if change[2] not in ("unknown", "running")], seen
+    for name in names:
+        box.wait_state(name, "running", 10)
+        assert box.http(socket_path(name), "/api/files")[0] == 200
+    assert box.main_pid(SERVER_UNIT) == server
+    assert all(status(box, name)["probes"][0]["checked_usec"] > before[name] for name in names)
+    box.hero("remove", *names)
+
+
+def asks_inside(box, pid: int, port: int) -> str:
+    """What the port answers in the network of that process; "" where nobody listens there."""
+    script = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/api/files', timeout=2).status)"
+    return box.run(["nsenter", "-t", str(pid), "-n", "/usr/bin/python3", "-c", script], check=False).stdout.strip()
+
+
+def test_a_port_in_a_network_of_the_services_own_is_unknown_and_neither_dead_nor_somebody_elses(box):
+    """A stranger on the same port of the machine's own network answers all the while."""
+    box.apply(service(box, "outside", "--port", "8741", probe=probe("port", port=8741)))
+    box.wait_state("outside", "running", 10)
+    box.write_file("/tmp/private.json", json.dumps(service(
+        box, "private", "--port", "8741", sockets=(), start_timeout_ms=2000, probe=probe("port", port=8741),
+        systemd={"PrivateNetwork": True})))
+    seen = box.agent.call(all_changes, "run", ["hero_proc", "-q", "apply", "/tmp/private.json"], {"private": "unknown"}, 20)
+    assert [new for name, _, new, _ in seen if name == "private"] == ["starting", "unknown"], seen
+    assert asks_inside(box, box.main_pid("hero-private.service"), 8741) == "200" == str(box.http(8741, "/api/files")[0])
+    assert reasons(box, "private") == [("stale", "port", "port: not answered yet (out of reach, in a network of its own)")]
+    evidence = box.agent.call("call_bus", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "ProbeService", "st",
+                              "private", 0)[0]
+    assert {found["name"]: found["state"] for found in json.loads(evidence)["probes"]} == {"port": "none"}
+    box.hero("remove", "private", "outside")
+
+
+def ask_between(name: str, server: int) -> tuple[list[str], list[str]]:
+    """For the agent: while the server is stopped, a service is stopped, somebody asks, and it is started again. Returns what
+    he was answered, and all states that were told from then on, until it is running."""
+    unit = f"hero-{name}.service"
+    with StateChanges(name) as changes:  # noqa: F821
+        os.kill(server, signal.SIGSTOP)  # noqa: F821
+        try:
+            subprocess.run(["systemctl", "stop", unit], check=True)  # noqa: F821
+            asked = subprocess.Popen(["busctl", "--json=short", "call", "org.hero.Proc1", "/org/hero/Proc1",  # noqa: F821
+                                      "org.hero.Proc1.Manager", "ListServices"], stdout=subprocess.PIPE)  # noqa: F821
+            time.sleep(1)  # noqa: F821  (for it to be under way, which no event tells; what is a second old is no news)
+            subprocess.run(["systemctl", "start", unit], check=True)  # noqa: F821
+            time.sleep(2)  # noqa: F821  (the span is what is tested)
+        finally:
+            os.kill(server, signal.SIGCONT)  # noqa: F821
+        told = [change["new"] for change in changes.until("running", 10)]
+        answer = json.loads(asked.communicate()[0])["data"][0]  # noqa: F821
+    return [row[1] for row in answer if row[0] == name], told
+
+
+def test_what_a_stopped_server_finds_in_its_queue_is_not_told_as_news(box):
+    box.apply(service(box, "again", probe=probe()))
+    box.wait_state("again", "running", 10)
+    answered, told = box.agent.call(ask_between, "again", box.main_pid(SERVER_UNIT))
+    assert answered == ["unknown"] and set(told) <= {"unknown", "starting", "running"}, (answered, told)
+    assert box.unit_property("hero-again.service", "ActiveState") == "active" and status(box, "again")["wanted"] == "up"
+
+
+def restart_unseen(name: str, server: int, action: list[str]) -> list[list[str]]:
+    """For the agent: a service is down and up again, ready by systemd's word, while the server does not run for a moment."""
+    unit = f"hero-{name}.service"
+
+    def invocation() -> str:
+        shown = subprocess.run(["systemctl", "show", "-p", "InvocationID,ActiveState", unit],  # noqa: F821
+                               capture_output=True, text=True, check=True).stdout
+        return shown if "ActiveState=active" in shown else ""
+
+    with StateChanges(name) as changes:  # noqa: F821
+        before = invocation()
+        os.kill(server, signal.SIGSTOP)  # noqa: F821
+        try:
+            subprocess.run(action, check=True)  # noqa: F821
+            if seconds_until(lambda: invocation() not in ("", before), 10, 0.01) is None:  # noqa: F821
+                raise RuntimeError("it is not up again")
+        finally:
+            os.kill(server, signal.SIGCONT)  # noqa: F821
+        return [[change["old"], change["new"], change["reason"]] for change in changes.until("running", 10)]
+
+
+def test_a_restart_that_is_over_before_anybody_looks_is_told_all_the_same(box):
+    box.apply(service(box, "quick", probe=probe(), restart={"delay_ms": 0}))
+    box.wait_state("quick", "running", 10)
+    kill = ["systemctl", "kill", "-s", "KILL", "hero-quick.service"]
+    told = box.agent.call(restart_unseen, "quick", box.main_pid(SERVER_UNIT), kill)
+    assert told[0] == ["running", "restarting", "process-died"] and told[-1][1] == "running", told
+    told = box.agent.call(restart_unseen, "quick", box.main_pid(SERVER_UNIT), ["systemctl", "restart", "hero-quick.service"])
+    assert told[0][:2] in (["running", "stopping"], ["running", "restarting"]) and told[-1][1] == "running", told
+    box.hero("remove", "quick")
+
+
+def changes_after_death(name: str, pid: int, seconds: float) -> list[list[str]]:
+    """For the agent: what is told in the seconds after that process was killed."""
+    with StateChanges(name) as changes:  # noqa: F821
+        os.kill(pid, signal.SIGKILL)  # noqa: F821
+        return [[change["old"], change["new"], change["reason"]] for change in changes.until("", seconds)]
+
+
+def test_a_probe_that_finds_nobody_waits_for_systemds_word_as_its_socket_does(box):
+    """systemd tells of the death half a second late, and tries again: the service was never failed."""
+    box.apply(service(box, "mourned", probe=probe(interval_ms=100, failures=1), restart={"delay_ms": 0}))
+    box.wait_state("mourned", "running", 10)
+    pid, systemd = box.main_pid("hero-mourned.service"), box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)
+    try:
+        told = box.agent.call(changes_after_death, "mourned", pid, 0.5)
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    # Unknown it may be, where the server was held up a moment ago: by the test before this one.
+    assert told in ([], [["running", "unknown", "stale"]]), told
+    box.wait_for(lambda: box.main_pid("hero-mourned.service") not in (0, pid), 5, "systemd starts it again")
+    box.wait_state("mourned", "running", 5)
+    history = [row["to"] for row in box.hero_json("history", "mourned")]
+    assert "failed" not in history and "restarting" in history, history
+    box.hero("remove", "mourned")
+
+
+def restart_past_a_pause(name: str, server: int, pause_seconds: float) -> tuple[int, str]:
+    """For the agent: what the caller of a restart is told that ends while the server does not run for a moment."""
+    show = ["systemctl", "show", "-p", "ActiveState", "--value", f"hero-{name}.service"]
+
+    def is_in(state: str) -> bool:
+        return subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip() == state  # noqa: F821
+
+    with subprocess.Popen(["hero_proc", "restart", name], text=True,  # noqa: F821
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as restart:  # noqa: F821
+        if seconds_until(lambda: is_in("activating"), 10, 0.01) is None:  # noqa: F821
+            raise RuntimeError("it does not start")
+        os.kill(server, signal.SIGSTOP)
+        try:
+            began = time.monotonic()  # noqa: F821
+            if seconds_until(lambda: is_in("active"), 10, 0.01) is None:  # noqa: F821
+                raise RuntimeError("it is not up again")
+            time.sleep(max(began + pause_seconds - time.monotonic(), 0))  # noqa: F821  (the span is what is tested)
+        finally:
+            os.kill(server, signal.SIGCONT)
+        said = restart.communicate(timeout=20)[0]
+        return restart.returncode, said
+
+
+def test_the_caller_of_a_restart_is_told_how_it_ended_past_a_pause_of_the_server(box):
+    box.apply(service(box, "paused", "--ready-delay-ms", "1000", probe=probe()))
+    box.wait_state("paused", "running", 10)
+    for _ in range(3):
+        told = box.agent.call(restart_past_a_pause, "paused", box.main_pid(SERVER_UNIT), 2.0)
+        assert told[0] == 0 and "unknown" not in told[1], told
+    box.hero("remove", "paused")
+
+
+def test_a_server_that_was_held_up_says_that_of_what_it_does_not_know(box):
+    box.apply(service(box, "asked"))
+    box.wait_state("asked", "running", 10)
+    server, systemd = box.main_pid(SERVER_UNIT), box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)  # so that the answer does not come before anybody has looked
+    try:
+        told = box.agent.call(all_changes, "stop", [server, 2.0], {"asked": "unknown"}, 10)
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    assert ["asked", "running", "unknown", "systemd-unreachable"] in told, told
+    box.wait_state("asked", "running", 10)
+    unknown = [row for row in box.hero_json("history", "asked") if row["to"] == "unknown"]
+    assert unknown, "it was not in doubt"
+    journal = box.journal()
+    assert "asked: running -> unknown: the server was held up" in journal and "systemd cannot be asked" not in journal.split(
+        "asked: running -> unknown")[1].splitlines()[0]
+    box.hero("remove", "asked")
