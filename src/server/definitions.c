@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text_stream.h"
 #include "core/definition_diff.h"
 #include "core/start_order.h"
@@ -338,10 +337,7 @@ static void do_update(Service *s, UnitPlanChange units, Prepared *p) {
         if (units == UNIT_PLAN_LIVE)
                 r = service_live_begin(s, p->old_plan);
         if (r < 0)
-                log_warning("%s: systemd cannot be told of the change now, so it comes with the next restart of the "
-                            "service or of"
-                            " hero_proc: %s",
-                            s->definition->name, strerror(-r));
+                service_live_owe(s, r);
         tell_redefined(s);
         supervisor_mark(s);
 }

@@ -148,6 +148,7 @@ typedef struct LiveChanges {
         struct json_object *changes; /* as of unit_plan_live_changes(); NULL mostly */
         unsigned n_calls;            /* outstanding */
         bool told;
+        bool is_owed; /* what there is to be told is not known yet */
 } LiveChanges;
 
 /* What is asked of its slice. */

@@ -54,6 +54,12 @@ int service_live_begin(Service *s, struct json_object *old) {
         return 0;
 }
 
+/* All is told again in a moment, in the same order. */
+static void put_off(Service *s, int r) {
+        service_live_interrupt(s);
+        service_retry_later(s, s->definition->name, r);
+}
+
 static void end(Service *s) {
         service_live_drop(s);
         if (s->intention == INTENTION_REFRESH)
@@ -67,6 +73,10 @@ static void on_told(void *userdata, int r, const char *job_result, const char *t
         (void) job_result;
         if (r == -ECONNRESET)
                 return; /* service_live_interrupt() */
+        if (service_step_may_pass(r)) {
+                put_off(s, r);
+                return;
+        }
         /* A unit that is not loaded is made of the new definition when it is. */
         if (r < 0 && r != -ENOENT)
                 log_warning("%s: systemd does not take a change as it runs, so it comes with the next restart: %s",
@@ -75,9 +85,26 @@ static void on_told(void *userdata, int r, const char *job_result, const char *t
                 end(s);
 }
 
+void service_live_owe(Service *s, int r) {
+        s->live.is_owed = true;
+        service_retry_later(s, s->definition->name, r);
+}
+
+/* What it was before is not known any more: all of it is told. */
+static void begin_owed(Service *s) {
+        int r = service_live_begin(s, NULL);
+
+        if (r < 0)
+                service_live_owe(s, r);
+        else
+                s->live.is_owed = false;
+}
+
 void service_live_advance(Service *s) {
         LiveChanges *live = &s->live;
 
+        if (live->is_owed)
+                begin_owed(s);
         if (!live->changes || live->told)
                 return;
         live->told = true;
@@ -89,6 +116,10 @@ void service_live_advance(Service *s) {
 
                 if (r == -ENOTCONN) {
                         service_live_interrupt(s);
+                        return;
+                }
+                if (service_step_may_pass(r)) {
+                        put_off(s, r);
                         return;
                 }
                 if (r >= 0)

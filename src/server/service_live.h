@@ -10,6 +10,9 @@
  * plan that its units were made by; NULL: not known, all of it is told. -ENOMEM. */
 int service_live_begin(Service *s, struct json_object *old);
 
+/* service_live_begin() failed by `r`: it is begun again in a moment, however often that needs. */
+void service_live_owe(Service *s, int r);
+
 /* Tells systemd what is still to be told. Only while units are settled. */
 void service_live_advance(Service *s);
 
