@@ -18,7 +18,7 @@ import time
 from collections import Counter, defaultdict, deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Collection
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -33,6 +33,7 @@ from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E4
 JUDGED_AFTER_SECONDS = 2.5  # longer than any probe takes to time out: then the truth of a row's moment is known
 SHOWN_MAX = 12  # findings that are shown with their history; all are counted
 STORY_SECONDS = 15.0
+LOOKED_BACK_SECONDS = 2.0  # from a restart, for what it may have been for
 SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
 OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only when it goes on
 FAULT_SHOWN_WITHIN_SECONDS = 12.0
@@ -55,6 +56,30 @@ class Story:
     def __init__(self) -> None:
         self.rows: deque[tuple[float, str]] = deque(maxlen=400)
         self.faults: deque[tuple[float, str]] = deque(maxlen=200)
+
+
+def was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange,
+                     faults: Collection[tuple[float, str]]) -> bool:
+    """A restart by hero_proc itself is right only where a socket was dead, or a probe failed as often as its limit says, in
+    an invocation that had had its start timeout. What was seen only after it was seen up last may come from the restart
+    itself, unless somebody had just broken that very thing."""
+    began = next((run.start for run in unit.invocations.runs if run.detail == change.before), change.last_seen)
+    if change.first_gone - began < truth.shape.start_timeout - SOON_SECONDS:
+        return False
+    a = change.last_seen - LOOKED_BACK_SECONDS
+
+    def until(*kinds: str) -> float:
+        return change.first_gone if any(a <= at <= change.first_gone and what.startswith(kinds) for at, what in faults) else (
+            change.last_seen)
+
+    if any(s.alive.ever(False, a, until("socket", "listener")) for s in truth.sockets.values()):
+        return True
+    for probe in truth.probes.values():
+        least = (probe.shape.failures - 1) * probe.shape.fast - SOON_SECONDS
+        if not probe.shape.report and any(not run.good and run.end - run.start >= least
+                                          for run in probe.answers.history(a, until("handler"))):
+            return True
+    return False
 
 
 class Oracle:
@@ -320,7 +345,7 @@ class Oracle:
         if any(run.detail.startswith("held by") for socket in truth.sockets.values() if socket.shape.action == name
                for run in socket.alive.history(a, b)):
             return "it found its socket taken, and ended"
-        if truth.shape.heals and (self._was_ill_for_long(truth, unit, change) or self._fell_ill_unseen(truth, change)):
+        if truth.shape.heals and (was_ill_for_long(truth, unit, change, self.stories[change.service].faults) or self._fell_ill_unseen(truth, change)):
             return "healed"
         return ""
 
@@ -337,23 +362,6 @@ class Oracle:
                 t.always(True, operation.start - SLACK_SECONDS, min(operation.end, b)) for t in truth.parts().values()):
             return ""
         return operation.verb
-
-    @staticmethod
-    def _was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange) -> bool:
-        """A restart by hero_proc itself is right only where a socket was dead, or a probe failed as often as its limit
-        says, in an invocation that had had its start timeout."""
-        began = next((run.start for run in unit.invocations.runs if run.detail == change.before), change.last_seen)
-        if change.first_gone - began < truth.shape.start_timeout - SOON_SECONDS:
-            return False
-        a, b = change.last_seen - 2.0, change.last_seen
-        if any(s.alive.ever(False, a, b) for s in truth.sockets.values()):
-            return True
-        for probe in truth.probes.values():
-            least = (probe.shape.failures - 1) * probe.shape.fast - SOON_SECONDS
-            if not probe.shape.report and any(not run.good and run.end - run.start >= least
-                                              for run in probe.answers.history(a, b)):
-                return True
-        return False
 
     def _look_for_harm(self) -> None:
         now = time.monotonic() - JUDGED_AFTER_SECONDS

@@ -18,8 +18,9 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 from event_loop import Loop  # noqa: E402
 from house_plan import ActionShape, shape_of  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
+from oracle import was_ill_for_long  # noqa: E402
 from registers import Operation, Registers  # noqa: E402
-from truth import ServiceTruth, UnitTruth  # noqa: E402
+from truth import InvocationChange, ServiceTruth, UnitTruth  # noqa: E402
 
 ORACLE = REPOSITORY / "tests" / "oracle" / "oracle.py"
 STATE = "/run/chaos"
@@ -227,6 +228,25 @@ def test_a_running_that_is_true_between_two_samples_is_no_lie(_box):
     assert judged(False, 3.95) in ("true", "late")
     assert judged(False, 3.95, seen_until=4.0) in ("true", "late")
     assert judged(True, 3.95) == judged(False, 2.0) == "lie"
+
+
+def test_a_handler_that_was_broken_just_before_a_restart_may_be_what_it_was_for(_box):
+    """The oracle asked it once between the fault and the restart, and that after it had looked at its unit for the last time."""
+    def healed(faults: list[tuple[float, str]], failures: int = 1) -> bool:
+        truth = ServiceTruth(Loop(), shape_of({"name": "short", "exec": ["/bin/true"], "start_timeout_ms": 2000, "probes": [
+            {"name": "health", "socket": "rpc.sock", "path": "/", "interval_ms": 300, "timeout_ms": 400, "failures": failures,
+             "fast_interval_ms": 1000}], "sockets": ["rpc.sock"]}))
+        unit, answers, alive = truth.units["main"], truth.probes["health"].answers, next(iter(truth.sockets.values())).alive
+        for at in (i * 0.05 for i in range(163)):
+            unit.invocations.add(at, at, True, "a")
+            alive.add(at, at, True, "alive")
+            answers.add(at, at, at < 8.1, "passes" if at < 8.1 else "empty")
+        change = InvocationChange("short", unit.shape.unit, "a", "b", 8.09, 8.2, 8.2)
+        return was_ill_for_long(truth, unit, change, faults)
+
+    assert healed([(8.05, "handler: close /health close")])
+    assert not healed([(8.05, "handler: close /health close")], failures=3)
+    assert not healed([]) and not healed([(8.05, "cleared")]) and not healed([(4.0, "handler: close /health close")])
 
 
 def test_to_say_nothing_for_ever_is_counted(box):
