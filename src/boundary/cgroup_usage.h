@@ -19,6 +19,6 @@ bool cgroup_usage_find_root(bool is_user, char *ret, size_t size);
 /* Of the service of that name below that root. */
 void cgroup_usage_read(const char *root, const char *service, CgroupUsage *ret);
 
-/* Whether the service's slice has a cgroup, because something is in it, or was a moment ago. True as well where it cannot
- * be told. */
+/* Whether the service's slice has a cgroup, because something is in it, or was a moment ago. True as well where it
+ * cannot be told. */
 bool cgroup_usage_may_have_slice(bool is_user, const char *service);

@@ -39,7 +39,6 @@ int errand_program_main(const ErrandProgram *program, int argc, char **argv) {
         }
         if (c >= 0 || optind < argc)
                 return EX_BAD_USAGE;
-        log_error("cannot take questions from standard input: %s",
-                  strerror(-errand_serve(STDIN_FILENO, program->run)));
+        log_error("cannot take questions from standard input: %s", strerror(-errand_serve(STDIN_FILENO, program->run)));
         return EX_FAILED;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A program that does nothing but run errands, for who connects to the socket that systemd gives it as standard input. */
+/* A program that does nothing but run errands, for who connects to the socket that systemd gives it as standard input.
+ */
 
 typedef struct ErrandProgram {
         const char *name;

@@ -32,7 +32,7 @@ typedef struct StoredService {
         bool wanted_up;          /* of the service as a whole */
         char *actions_down;      /* names, separated by blanks, of actions that an operator took down; "" mostly */
         IntentionKind intention; /* what was begun and not finished */
-        uint64_t asked_usec;     /* monotonic: when an operator last asked for it to be up, or took it down; 0: nobody did */
+        uint64_t asked_usec;     /* monotonic: when an operator last asked for it, or took it down; 0: nobody did */
 } StoredService;
 
 /* Opens or creates `path` (its folder is made, 0700) and migrates it by user_version. A newer schema is refused with

@@ -15,7 +15,8 @@
  */
 #define HERO_UNIT_PATH UNIT_PATH "/hero_2d"
 
-/* Until what was lost for want of memory is asked for: some memory may be free by then, and a burst of losses is one. */
+/* Until what was lost for want of memory is asked for: some memory may be free by then, and a burst of losses is one.
+ */
 #define RESYNC_DELAY_USEC (20 * USEC_PER_MSEC)
 
 struct SystemdClient {

@@ -31,8 +31,8 @@ typedef struct SystemdCallbacks {
         void (*changed)(const char *unit, void *userdata);
         /* systemd has unloaded `unit` (never called for the round trip of a daemon-reload). */
         void (*unloaded)(const char *unit, void *userdata);
-        /* systemd can be reached, or signals may have been missed: list, compare, read what differs. lost: some were, for
-         * want of memory, and may have told what no list shows: read all. */
+        /* systemd can be reached, or signals may have been missed: list, compare, read what differs. lost: some were,
+         * for want of memory, and may have told what no list shows: read all. */
         void (*resync)(bool lost, void *userdata);
         /* systemd has left the bus, or the bus left us. What was in flight has been reported as -ECONNRESET. */
         void (*unreachable)(void *userdata);
@@ -68,9 +68,9 @@ uint64_t systemd_client_manager_start_usec(const SystemdClient *c);
 /* The machine (or user session) goes down: stops are nobody's wish now. */
 bool systemd_client_is_shutting_down(const SystemdClient *c);
 
-/* Of what has to wait in line, stops are sent first, then what makes no job, then starts, then the making of units; each
- * kind in the order given. `done` may be NULL, and is never called before these return.
- * -ENOTCONN when systemd is not reachable, -ENOMEM: then it is not called at all. */
+/* Of what has to wait in line, stops are sent first, then what makes no job, then starts, then the making of units;
+ * each kind in the order given. `done` may be NULL, and is never called before these return. -ENOTCONN when systemd is
+ * not reachable, -ENOMEM: then it is not called at all. */
 int systemd_client_start(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done,
                          void *userdata);
 int systemd_client_stop(SystemdClient *c, const char *unit, uint64_t timeout_usec, systemd_done_t done, void *userdata);
@@ -88,13 +88,13 @@ int systemd_client_kill(SystemdClient *c, const char *unit, int signal, systemd_
 /* Changes a unit as it runs, for as long as it is loaded: what systemd knows to change so (core/unit_plan_diff.c). */
 int systemd_client_set_properties(SystemdClient *c, const char *unit, struct json_object *properties,
                                   systemd_done_t done, void *userdata);
-/* `patterns`: NULL-terminated, shell patterns of unit names. systemd looks at all units that it has: a thousand services
- * that ask so one by one cost the square of it. */
+/* `patterns`: NULL-terminated, shell patterns of unit names. systemd looks at all units that it has: a thousand
+ * services that ask so one by one cost the square of it. */
 int systemd_client_list(SystemdClient *c, const char *const *patterns, systemd_listed_t listed, void *userdata);
 /* The same of units by their names, which costs only for these. One that is not loaded is listed as such. */
 int systemd_client_list_named(SystemdClient *c, const char *const *names, systemd_listed_t listed, void *userdata);
-/* Reads all properties of `unit` into its facts (find()), then changed(), then done. Where memory runs out for the answer
- * all is read again soon, without being asked. */
+/* Reads all properties of `unit` into its facts (find()), then changed(), then done. Where memory runs out for the
+ * answer all is read again soon, without being asked. */
 int systemd_client_read(SystemdClient *c, const char *unit, systemd_done_t done, void *userdata);
 
 /* resync() soon: what it was to find out has found no memory. Asks for none itself. */

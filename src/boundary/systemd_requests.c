@@ -11,8 +11,8 @@
 /* For calls that make no job. systemd answers in milliseconds, or within a reload. */
 #define CALL_TIMEOUT_USEC (25 * USEC_PER_SEC)
 
-/* In the order in which what waits is sent. Starts go before units are made: a thousand that are made before the first is
- * started are a thousand siblings to each start, and systemd walks over all siblings that are up for each. */
+/* In the order in which what waits is sent. Starts go before units are made: a thousand that are made before the first
+ * is started are a thousand siblings to each start, and systemd walks over all siblings that are up for each. */
 typedef enum RequestKind {
         REQUEST_STOP,
         REQUEST_CALL, /* makes no job; passes jobs that have to wait, for to look costs nothing */
@@ -349,7 +349,8 @@ static void queue_send(SystemdRequests *q) {
                                 return; /* which has sent the rest */
 }
 
-/* What cannot even be sent is told by what is returned, and not by done(): whoever asks has not yet noted that he did. */
+/* What cannot even be sent is told by what is returned, and not by done(): whoever asks has not yet noted that he did.
+ */
 static int queue_add(SystemdRequests *q, sd_bus_message *m, const Request *blank) {
         Request *request = malloc(sizeof *request);
         int r;

@@ -30,8 +30,8 @@ int systemd_requests_add_start(SystemdRequests *q, sd_bus_message *m, uint64_t t
 int systemd_requests_add_creation(SystemdRequests *q, sd_bus_message *m, uint64_t timeout_usec, systemd_done_t done,
                                   void *userdata);
 int systemd_requests_add_list(SystemdRequests *q, sd_bus_message *m, systemd_listed_t listed, void *userdata);
-/* take() is called exactly once, with the reply or NULL, also when this function fails. An error of its own ends the call
- * with it. */
+/* take() is called exactly once, with the reply or NULL, also when this function fails. An error of its own ends the
+ * call with it. */
 int systemd_requests_add_read(SystemdRequests *q, sd_bus_message *m, int (*take)(sd_bus_message *reply, void *context),
                               void *context, systemd_done_t done, void *userdata);
 

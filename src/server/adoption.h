@@ -25,7 +25,8 @@ bool adoption_was_done(const Adoption *a);
 void adoption_look_again(Adoption *a);
 bool adoption_is_in_doubt(const Adoption *a);
 
-/* That a failure is the end of a stop shows by time alone: systemd does not try again. To be asked at each evaluation. */
+/* That a failure is the end of a stop shows by time alone: systemd does not try again. To be asked at each evaluation.
+ */
 void adoption_follow_time(const Adoption *a, Service *s);
 
 /* Called once, when the first comparison is complete; the server is of use from then on. */

@@ -44,6 +44,7 @@ void death_doubt_raise(Action *owner, uint64_t *until_usec) {
                 return;
         if (has_died(owner))
                 *until_usec = clock_monotonic_usec() + DEATH_PATIENCE_USEC;
-        else if (systemd_client_read(supervisor_systemd(owner->service->supervisor), owner->unit, on_answer, owner) >= 0)
+        else if (systemd_client_read(supervisor_systemd(owner->service->supervisor), owner->unit, on_answer, owner) >=
+                 0)
                 *until_usec = clock_monotonic_usec() + ANSWER_PATIENCE_USEC;
 }

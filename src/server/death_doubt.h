@@ -7,7 +7,7 @@
 
 #include "server/service.h"
 
-/* Sets *until_usec, the doubt_until_usec of a socket or port of `owner` (NULL: no one action's), or leaves it alone where
- * nothing is to be awaited. Of a death that has happened systemd will tell; else it is asked whether it knows of a stop,
- * and its answer ends the doubt. */
+/* Sets *until_usec, the doubt_until_usec of a socket or port of `owner` (NULL: no one action's), or leaves it alone
+ * where nothing is to be awaited. Of a death that has happened systemd will tell; else it is asked whether it knows of
+ * a stop, and its answer ends the doubt. */
 void death_doubt_raise(Action *owner, uint64_t *until_usec);

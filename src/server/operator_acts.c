@@ -92,7 +92,8 @@ static void classify_start(Action *a) {
         /* systemd's own next try after a crash is nobody's wish. */
         if (j.phase == ACTION_BACKOFF || j.is_retry)
                 return;
-        if (a->wanted || a->task != TASK_NONE || service_units_are_in_work(a->service) || a->facts.active != UNIT_ACTIVATING)
+        if (a->wanted || a->task != TASK_NONE || service_units_are_in_work(a->service) ||
+            a->facts.active != UNIT_ACTIVATING)
                 return;
         a->wanted = true;
         log_notice("%s: %s was started by an operator", a->service->definition->name, a->unit);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Tells what an operator did to units past hero_proc (systemctl, or a call to systemd) from what hero_proc did itself and
- * from what they did by themselves, and keeps to it: what he stopped is wanted down, what he started is wanted up. */
+/* Tells what an operator did to units past hero_proc (systemctl, or a call to systemd) from what hero_proc did itself
+ * and from what they did by themselves, and keeps to it: what he stopped is wanted down, what he started is wanted up.
+ */
 
 #include "server/service.h"
 

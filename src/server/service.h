@@ -170,7 +170,7 @@ struct Service {
 
         ServiceOperation operation;
         IntentionKind intention; /* as it stands in the store */
-        uint64_t asked_usec;     /* monotonic: when an operator last asked for it to be up, or took it down; 0: nobody did */
+        uint64_t asked_usec;     /* monotonic: when an operator last asked for it, or took it down; 0: nobody did */
         bool units_made;         /* they are, or were, known to systemd: their absence then is somebody's doing */
         bool slice_was_active;
         bool rebuild; /* its units are to be made anew */
@@ -182,7 +182,7 @@ struct Service {
         sd_event_source *step_timer;
         LiveChanges live;
         HandsCall *gift; /* its folder is being given to its user; NULL mostly */
-        int gift_error; /* negative errno: of the last try */
+        int gift_error;  /* negative errno: of the last try */
         unsigned n_gift_tries;
         char *fault; /* why the units could not be made; NULL mostly */
 

@@ -80,8 +80,8 @@ static void give_up(Service *s, const char *what, const char *why) {
         supervisor_mark(s);
 }
 
-/* It is all begun again for what passes, by the next connection where this one is lost, and given up for what else stands
- * in the way. */
+/* It is all begun again for what passes, by the next connection where this one is lost, and given up for what else
+ * stands in the way. */
 static void fail(Service *s, const char *what, int r, const char *why) {
         if (r == -ENOTCONN)
                 return;

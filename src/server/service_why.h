@@ -11,6 +11,6 @@
  * can tell. An object to be put; NULL on -ENOMEM. */
 struct json_object *service_why_json(const Service *s);
 
-/* The newest transitions, newest first: [{at_usec, from, to, code, text}…]. An object to be put, or what the store could not
- * be read by: that there were none is not said then. */
+/* The newest transitions, newest first: [{at_usec, from, to, code, text}…]. An object to be put, or what the store
+ * could not be read by: that there were none is not said then. */
 int service_why_history(const Service *s, unsigned limit, struct json_object **ret);

@@ -34,7 +34,8 @@ typedef struct Sight {
 } Sight;
 
 static bool is_same_file(const SocketSighting *a, const SocketSighting *b) {
-        return socket_state_is_good(a->state) && socket_state_is_good(b->state) && a->inode == b->inode && a->socket == b->socket;
+        return socket_state_is_good(a->state) && socket_state_is_good(b->state) && a->inode == b->inode &&
+               a->socket == b->socket;
 }
 
 /* Takes what was seen for the truth, and finds out whose the socket is where that is not known yet. */
@@ -121,9 +122,9 @@ bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again
 
         if (ask_again && socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE)
                 socket_identity_ask_again(k->identity, socket);
-        if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK && socket_state_is_good(before.state) &&
-            owner_before == OWNER_SERVICE)
-                death_doubt_raise(socket_sighting_owner(socket), &socket->doubt_until_usec); /* one that was not the service's was no good one to go on with */
+        if (!socket_state_is_good(socket->seen.state) && socket->seen.state != SOCKET_LINK &&
+            socket_state_is_good(before.state) && owner_before == OWNER_SERVICE)
+                death_doubt_raise(socket_sighting_owner(socket), &socket->doubt_until_usec);
         if (socket_state_is_good(socket->seen.state))
                 socket->doubt_until_usec = 0;
         is_changed = socket->seen.state != before.state || owner_before != socket->listener.owner ||
@@ -139,8 +140,8 @@ bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again
 bool socket_sighting_follow(SocketSights *k, ServiceSocket *socket, bool is_watched) {
         SocketSighting before = socket->seen;
 
-        if (socket->is_suspect || socket_sighting_state(socket) == SOCKET_LINK || socket->listener.owner != OWNER_SERVICE ||
-            !is_watched || !socket_table_follow(k->table, &socket->seen))
+        if (socket->is_suspect || socket_sighting_state(socket) == SOCKET_LINK ||
+            socket->listener.owner != OWNER_SERVICE || !is_watched || !socket_table_follow(k->table, &socket->seen))
                 return socket_sighting_take(k, socket, false);
         if (socket->seen.state == SOCKET_ALIVE && before.state != SOCKET_ALIVE)
                 probing_socket_appeared(socket->service, (int) (socket - socket->service->sockets));

@@ -10,8 +10,8 @@
 typedef struct SocketSights {
         SocketTable *table;
         SocketIdentity *identity;
-        LIST_HEAD(, ServiceSocket) suspects; /* whom no event and no change of the table will tell of: to be looked at
-                                              * whatever the table says */
+        /* Whom no event and no change of the table will tell of: to be looked at whatever the table says. */
+        LIST_HEAD(, ServiceSocket) suspects;
 } SocketSights;
 
 /* Looks at its file by the last picture of the table, finds out whose it is where that is not known, and keeps it among

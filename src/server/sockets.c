@@ -146,7 +146,8 @@ static void sweep_all(Sockets *k, bool look_at_files) {
                 for (size_t j = 0; j < services[i]->definition->n_sockets; j++) {
                         ServiceSocket *socket = &services[i]->sockets[j];
 
-                        changed = (look_at_files ? socket_sighting_take(&k->sights, socket, false) : socket_sighting_follow(&k->sights, socket, k->watch)) || changed;
+                        changed |= look_at_files ? socket_sighting_take(&k->sights, socket, false)
+                                                 : socket_sighting_follow(&k->sights, socket, k->watch);
                 }
                 if (changed)
                         supervisor_mark(services[i]);

@@ -71,7 +71,8 @@ Service *supervisor_find_by_unit(const Supervisor *s, const char *unit);
 
 /* Has the service judged again, soon: once, however many things change in one turn of the loop. */
 void supervisor_mark(Service *service);
-/* The same, before the next word of the bus is heard: a death whose restart is told right behind it would never be seen. */
+/* The same, before the next word of the bus is heard: a death whose restart is told right behind it would never be
+ * seen. */
 void supervisor_mark_urgent(Service *service);
 /* Many definitions were read, and what was allocated meanwhile leaves holes: they go back to the kernel in a moment. */
 void supervisor_trim_soon(Supervisor *s);

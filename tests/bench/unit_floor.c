@@ -89,8 +89,8 @@ static int append_service(Floor *f, sd_bus_message *m, const char *name, const c
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", name, "Slice", "s", slice,
-                                          "IgnoreOnIsolate", "b", 1, "KillMode", "s", "control-group", "SyslogIdentifier",
-                                          "s", name);
+                                          "IgnoreOnIsolate", "b", 1, "KillMode", "s", "control-group",
+                                          "SyslogIdentifier", "s", name);
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Type", "s", "exec", "ExecStart", "a(sasb)", 1,
                                           f->program, 1, f->program, 0, "TimeoutStartUSec", "t", 30 * SEC,

@@ -18,7 +18,7 @@ typedef struct Room {
         Waiter all[N];
         bool is_in[N];
         int pairs[N][2];
-        char told[64]; /* "t2s0": the time of 2, then the socket of 0; "." a turn */
+        char told[64];            /* "t2s0": the time of 2, then the socket of 0; "." a turn */
         int on_first_socket_drop; /* -1: nobody */
         unsigned n_turns_left;
 } Room;
