@@ -275,7 +275,10 @@ bool service_step_may_pass(int r) {
 }
 
 void service_retry_later(Service *s, const char *what, int r) {
-        log_warning("%s: the next step is tried again: %s", what, strerror(-r));
+        /* Said once where it is tried again and again: a thousand services would flood the journal by the half second.
+         */
+        if (clock_monotonic_usec() > usec_add(s->retry_at_usec, RETRY_USEC))
+                log_warning("%s: the next step is tried again until it succeeds: %s", what, strerror(-r));
         service_put_off(s);
         supervisor_mark(s);
 }

@@ -36,9 +36,10 @@ void socket_cleaning_run(Service *service, int action) {
                 if (service->sockets[i].in_view)
                         continue; /* what stands at that path here is not the service's */
                 r = socket_remove_stale(d->sockets[i].path);
-                if (r < 0)
-                        log_warning("%s: cannot remove the dead socket %s: %s", d->name, d->sockets[i].path,
-                                    strerror(-r));
+                /* What passes meets the next step too, which says so; and hero_proc_notify looks again. */
+                if (r < 0 && !service_step_may_pass(r))
+                        log_warning("%s: cannot tell whether a dead socket is at %s, or remove it: %s", d->name,
+                                    d->sockets[i].path, strerror(-r));
                 else if (r > 0)
                         log_info("%s: removed the dead socket %s", d->name, d->sockets[i].path);
         }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 from box import SERVER_UNIT
 from herodemo import probe, reasons, service, set_faults, socket_path, status
@@ -130,6 +131,21 @@ def test_a_question_that_cannot_be_asked_is_answered_with_that(box):
     box.wait_for(lambda: status(box, "asked")["probes"][0]["checked_usec"] > checked, 5, "it is asked again soon")
     assert status(box, "asked")["probes"][0]["not_asked"] == ""
     box.hero("remove", "asked")
+
+
+def test_a_service_that_was_applied_without_a_descriptor_left_starts_once_there_is_one_and_is_told_of_once(box):
+    box.run(limit_descriptors(box, 3))
+    try:
+        box.apply(service(box, "short"))
+        time.sleep(3)  # the span is what is tested: half a dozen tries
+        assert box.states()["short"] not in ("running", "failed"), status(box, "short")
+        told = [line for line in box.journal().splitlines() if "Too many open files" in line and "short: " in line]
+        assert len(told) == 1, told
+    finally:
+        box.run(limit_descriptors(box, 1024))
+    box.wait_state("short", "running", 5)
+    assert box.main_pid("hero-short.service") != 0
+    box.hero("remove", "short")
 
 
 def test_a_server_that_was_stopped_for_seconds_calls_no_healthy_service_failed_or_degraded(box):
