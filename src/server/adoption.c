@@ -25,7 +25,7 @@ struct Adoption {
         bool first_done; /* … or ever */
         bool listing, list_again;
         bool read_all;    /* until a pass is complete: a list does not show all that was lost */
-        bool is_cut;      /* memory ran out for a part of this pass */
+        bool is_cut;      /* memory ran out for a part of this pass, or the server was held up in it */
         bool in_doubt;    /* the server was held up: what is kept may be long past until a pass is complete */
         unsigned n_reads; /* of this pass, outstanding */
         UnitFacts slice;  /* of the slice that find() was asked for last, until changed() */
@@ -100,8 +100,15 @@ static UnitFacts *find(const char *unit, void *userdata) {
         return action ? &action->facts : NULL;
 }
 
+/* Where the server was held up, what waits in its queue is long past, and looks like what nothing came after: a crash
+ * that systemd has long tried again after, like one that it left alone for an operator's stop. The pass that ends the
+ * doubt judges all. */
+static bool knows_of_now(const Adoption *a) {
+        return a->done && !a->in_doubt;
+}
+
 void adoption_follow_time(const Adoption *adoption, Service *s) {
-        if (!adoption->done)
+        if (!knows_of_now(adoption))
                 return;
         for (size_t i = 0; i < s->definition->n_actions; i++)
                 if (s->actions[i].facts_read && s->actions[i].facts.active == UNIT_FAILED)
@@ -165,9 +172,9 @@ static void changed(const char *unit, void *userdata) {
         } else {
                 keep_slice(adoption, &s->slice);
         }
-        if (adoption->done && a) {
+        if (knows_of_now(adoption) && a) {
                 operator_acts_follow_signal(a);
-        } else if (adoption->done) {
+        } else if (knows_of_now(adoption)) {
                 operator_acts_follow_slice(s);
         }
         if (a)
@@ -182,7 +189,7 @@ static void unloaded(const char *unit, void *userdata) {
         unit_facts_forget(find(unit, userdata), UNIT_NOT_LOADED);
         if (is_slice(unit))
                 keep_slice(adoption, &s->slice);
-        if (adoption->done)
+        if (knows_of_now(adoption))
                 operator_acts_follow_unloaded(s);
         supervisor_mark(s);
 }
@@ -381,10 +388,14 @@ static void resync(bool lost, void *userdata) {
 }
 
 void adoption_look_again(Adoption *a) {
-        if (!a->done)
-                return;     /* it is about to be looked at anyway */
-        a->in_doubt = true; /* before it is begun: memory may run out for it, and then it is begun again */
-        start_pass(a);
+        /* Before it is begun: memory may run out for it, and then it is begun again. Where nothing is claimed yet there
+         * is nothing to doubt. */
+        a->in_doubt = a->done;
+        if (a->listing || a->n_reads > 0)
+                a->is_cut =
+                        true; /* some answers are from before the pause, and of some services no other was asked for */
+        else if (a->done)
+                start_pass(a);
 }
 
 static void unreachable(void *userdata) {

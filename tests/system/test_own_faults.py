@@ -250,6 +250,20 @@ def test_a_restart_that_is_over_before_anybody_looks_is_told_all_the_same(box):
     box.hero("remove", "quick")
 
 
+def test_a_crash_and_the_next_try_in_a_pause_of_the_server_are_no_operators_stop_and_start(box):
+    """By the time they are heard the crash is older than systemd takes to try again."""
+    box.apply(service(box, "crashed", restart={"delay_ms": 300}))
+    box.wait_state("crashed", "running", 10)
+    for _ in range(5):
+        kill = ["sh", "-c", "systemctl kill -s KILL hero-crashed.service; sleep 1.5"]
+        box.agent.call(restart_unseen, "crashed", box.main_pid(SERVER_UNIT), kill)
+        box.wait_state("crashed", "running", 5)
+    told = [line for line in box.journal().splitlines() if "crashed" in line and "by an operator" in line]
+    assert not told, told
+    assert "stopped" not in [row["to"] for row in box.hero_json("history", "crashed")]
+    box.hero("remove", "crashed")
+
+
 def changes_after_death(name: str, pid: int, seconds: float) -> list[list[str]]:
     """For the agent: what is told in the seconds after that process was killed."""
     with StateChanges(name) as changes:  # noqa: F821
