@@ -136,6 +136,7 @@ static int known_unit(SystemdClient *c, const char *path, char **ret, UnitFacts 
 static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         SystemdClient *c = userdata;
         UnitFacts *facts;
+        UnitActive before;
         _cleanup_free_ char *unit = NULL;
         int r = note_loss(c, known_unit(c, sd_bus_message_get_path(m), &unit, &facts));
 
@@ -144,8 +145,12 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
                 return 0;
         if (facts->load == UNIT_NOT_LOADED)
                 facts->load = UNIT_LOADED;
-        if (note_loss(c, systemd_facts_read(m, facts)) >= 0)
-                c->callbacks.changed(unit, c->userdata);
+        before = facts->active;
+        if (note_loss(c, systemd_facts_read(m, facts)) < 0)
+                return 0;
+        if (facts->active == UNIT_FAILED && before != UNIT_FAILED)
+                facts->failed_heard_usec = clock_monotonic_usec();
+        c->callbacks.changed(unit, c->userdata);
         return 0;
 }
 

@@ -30,7 +30,8 @@ static const char *const unit_result_table[] = {
 DEFINE_STRING_TABLE(UnitResult, unit_result, _UNIT_RESULT_MAX)
 
 /* systemd passes through "failed" on its way to "auto-restart" (252: two messages in a row). For so long after the
- * death a failure that the policy covers is taken for a retry, so that no face shows a "failed" that was never true. */
+ * death, and after it was heard of, a failure that the policy covers is taken for a retry, so that no face shows a
+ * "failed" that was never true. */
 #define RETRY_GRACE_USEC (200 * USEC_PER_MSEC)
 
 /* systemd's own exit statuses for what goes wrong between fork and exec: systemd.exec(5), 200 to 245. */
@@ -123,7 +124,9 @@ static bool stop_met_death(const UnitFacts *f, const ActionPolicy *policy) {
 
 static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec) {
         ActionJudgement j = { ACTION_FAILED, how_it_died(f, policy), false, USEC_NEVER };
-        uint64_t settled_usec = usec_add(f->inactive_enter_usec, RETRY_GRACE_USEC);
+        uint64_t failed_usec =
+                f->failed_heard_usec > f->inactive_enter_usec ? f->failed_heard_usec : f->inactive_enter_usec;
+        uint64_t settled_usec = usec_add(failed_usec, RETRY_GRACE_USEC);
 
         if (is_waiting_for_restart(f)) {
                 j.phase = ACTION_BACKOFF;

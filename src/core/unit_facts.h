@@ -67,6 +67,7 @@ typedef struct UnitFacts {
         int32_t exec_status; /* exit status or signal */
         uint64_t inactive_exit_usec, active_enter_usec, active_exit_usec, inactive_enter_usec; /* monotonic, 0: never */
         uint64_t exec_main_start_usec, exec_main_exit_usec;
+        uint64_t failed_heard_usec; /* monotonic: when a signal told of the failure; 0: it was read, so it stands */
 } UnitFacts;
 
 /* Nothing is known of it but that: what it had is freed. */

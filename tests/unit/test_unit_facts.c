@@ -110,6 +110,19 @@ TEST(the_moment_of_failed_before_a_retry_is_not_shown_as_failed) {
         ASSERT_EQ(unit_facts_judge(&f, &once, BASE + 200).phase, ACTION_FAILED);
 }
 
+/* The server was late, and the retry is the next that it will hear of. */
+TEST(a_failure_that_is_old_when_it_is_heard_of_may_still_be_tried_again) {
+        UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_SIGNAL, CLD_KILLED, SIGKILL, 297);
+        uint64_t late = LATER + 100;
+        ActionJudgement j;
+
+        f.failed_heard_usec = late;
+        j = unit_facts_judge(&f, &restarting, late + 1);
+        ASSERT_EQ(j.phase, ACTION_BACKOFF);
+        ASSERT(j.recheck_at_usec > late);
+        ASSERT_EQ(unit_facts_judge(&f, &restarting, j.recheck_at_usec).phase, ACTION_STOPPED);
+}
+
 TEST(a_failure_that_nobody_retries_met_a_stop) {
         UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_SIGNAL, CLD_KILLED, SIGKILL, 297);
 
