@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from house_plan import ServiceShape
+from injuries import Injuries
 from registers import Registers
 from timeline import Timeline
 from truth import ServiceTruth
@@ -51,16 +52,10 @@ class Surroundings:
     server_since: float = 0.0
     slack: float = SLACK_SECONDS
     disturbed: list[tuple[float, float, str]] = field(default_factory=list)  # start, end, what
-    cleared: dict[str, list[float]] = field(default_factory=dict)  # of each service, when a fault was taken back
+    injuries: dict[str, Injuries] = field(default_factory=dict)  # of each service
 
-    stopped: dict[str, list[list[float]]] = field(default_factory=dict)  # of each service: from, until it was stopped by a signal
-
-    def stood_still(self, service: str, a: float, b: float) -> bool:
-        """Its processes, at some moment between a and b: who asked just then had no answer, and who asked later had one."""
-        return any(start <= b and end >= a for start, end in self.stopped.get(service, []))
-
-    def cleared_before(self, service: str, t: float) -> float:
-        return next((at for at in reversed(self.cleared.get(service, [])) if at <= t), 0.0)
+    def injuries_of(self, service: str) -> Injuries:
+        return self.injuries.setdefault(service, Injuries())
 
     def server_stood_still(self, a: float, b: float) -> float:
         """Seconds between a and b in which it may have been stopped by a signal: it asks nothing then, and counts nothing."""
@@ -115,6 +110,7 @@ class Judge:
                  all_services: dict[str, ServiceTruth]):
         self.truth = truth
         self.shape: ServiceShape = truth.shape
+        self.injuries = surroundings.injuries_of(truth.shape.name)
         self.registers = registers
         self.surroundings = surroundings
         self.all = all_services
@@ -141,8 +137,8 @@ class Judge:
             since = row.asked - span[0]
             if part.kind != "unit":  # between two samples a new invocation may have been well for a moment
                 since = row.asked - max(span[0], self._started(part.action, row.answered))
-            if part.kind == "probe":  # two requests that failed say nothing of the time between them
-                since = min(since, row.asked - self.surroundings.cleared_before(self.shape.name, row.asked))
+            if part.kind == "probe" or span[2] == "queue full":  # two looks that were bad say nothing of the time between them
+                since = min(since, row.asked - self._healed_before(part, span[2], row.asked))
             if row.state == "degraded":  # "fewer times than its limit": a new server counts anew, and a new definition
                 since = min(since, row.asked - self.surroundings.server_since)
                 if part.kind == "probe":
@@ -158,8 +154,18 @@ class Judge:
 
     def _may_have_been_up(self, part: Part, row: Row) -> bool:
         """Between two samples in which its unit was down, with what the unit brings along."""
-        return self.registers.is_being_started(row.asked - SAMPLE_SECONDS, row.answered) and (
+        a = row.asked - SAMPLE_SECONDS
+        if part.kind == "unit" and self._started(part.action, row.answered) > a and \
+                self.injuries.ended(part.action, a, row.answered + SAMPLE_SECONDS):
+            return True
+        return self.registers.is_being_started(a, row.answered) and (
             part.kind == "unit" or part.action != "" and self.truth.units[part.action].up.since(row.answered, True) is None)
+
+    def _healed_before(self, part: Part, detail: str, t: float) -> float:
+        """When, at the latest before t, what made it so was taken back."""
+        if detail == "queue full":
+            return self.injuries.over_before(t, lambda injury: injury.stands_still and injury.action == part.action)
+        return self.injuries.over_before(t, lambda injury: injury.hits_probe(self.truth.probes[part.name].shape))
 
     def _started(self, action: str, t: float) -> float:
         """When the invocation of t, or one that was seen just after it, was first seen."""
@@ -184,11 +190,14 @@ class Judge:
         bounds = [p.shape.failed_within(p.shape.timeout) + p.shape.seen_well_within() + self.surroundings.slack
                   for p in self.truth.probes.values()]
         since = row.asked - max(bounds, default=self.surroundings.slack)
-        if any(p.answers.ever(False, since, row.answered) for p in self.truth.probes.values()):
+        if any(p.answers.ever(False, since, row.answered) or
+               self.injuries.failed_probe(p.shape, p.answers, since, row.answered) for p in self.truth.probes.values()):
             return Verdict("apart", "a probe failed lately")
         if stopped:
             return Verdict("apart", "one action is down")
-        if any(s.drained.ever(False, row.asked - SAMPLE_SECONDS, row.answered) for s in self.truth.sockets.values()):
+        if any(s.drained.ever(False, row.asked - SAMPLE_SECONDS, row.answered) or self.injuries.kept_waiting(
+                s.shape.action, s.drained, row.asked - self.surroundings.slack, row.answered)
+               for s in self.truth.sockets.values()):
             return Verdict("apart", "connections wait to be accepted")
         return self._without_reason(row, since)
 
@@ -204,14 +213,13 @@ class Judge:
         for part in parts_of(self.truth, row.answered):
             recovery = self._recovery_bound(part)
             longest = max(longest, recovery)
-            if row.reason in ("probe-failed",) and part.kind != "probe":
-                continue
-            if row.reason.startswith("socket-") and (part.kind != "socket" or row.subject not in ("", part.name)):
+            if not self._is_named(part, row):
                 continue
             since = row.asked - recovery - self.surroundings.slack
-            if part.kind == "probe" and self.surroundings.stood_still(self.shape.name, since, row.answered):
+            if self._may_have_been_bad(self.truth, part, since, row):
                 return self._not_by_operator(row)
-            if part.timeline.ever(False, since, row.answered) or self._went_with_its_unit(part, since, row.answered):
+            if row.reason == "socket-not-accepting" and part.kind == "socket" and \
+                    self.truth.sockets[part.name].kept_too_long(since, row.answered):
                 return self._not_by_operator(row)
         a = row.asked - longest - self.surroundings.slack
         if self.surroundings.disturbance(a, row.answered) == "truth unseen":
@@ -221,6 +229,14 @@ class Judge:
         return Verdict("lie", f"failed ({row.reason} {row.subject}), and nothing that it names was bad in the last "
                               f"{longest + self.surroundings.slack:.2f} s")
 
+    def _is_named(self, part: Part, row: Row) -> bool:
+        """Whether it is what the row says is dead."""
+        if row.reason == "probe-failed":
+            return part.kind == "probe"
+        if row.reason.startswith("socket-") and row.subject.startswith("port "):  # it goes with its process, and probes ask it
+            return part.kind == "unit" or part.kind == "probe" and isinstance(self.truth.probes[part.name].shape.address, int)
+        return not row.reason.startswith("socket-") or part.kind == "socket" and row.subject in ("", part.name)
+
     def _is_owed_a_run(self, row: Row) -> bool:
         """Of a oneshot "inactive" is good, whether it has done its work or never did. A stop of the slice takes its unit away;
         to a server that knows of no stop, the one that was made instead is wanted up and was not started."""
@@ -229,10 +245,25 @@ class Judge:
             unit.shape.oneshot and not any(run.end > stop.end + SAMPLE_SECONDS for run in unit.invocations.runs)
             for unit in self.truth.units.values())
 
-    def _went_with_its_unit(self, part: Part, a: float, b: float) -> bool:
+    def _may_have_been_bad(self, truth: ServiceTruth, part: Part, a: float, row: Row) -> bool:
+        """For so long that it is failed, at some moment between a and the row."""
+        if part.timeline.ever(False, a, row.answered) or self._went_with_its_unit(truth, part, a, row):
+            return True
+        injuries = self.surroundings.injuries_of(truth.shape.name)
+        if part.kind == "probe":
+            shape = truth.probes[part.name].shape
+            return injuries.failed_probe(shape, part.timeline, a, row.answered, shape.failures)
+        return part.kind == "socket" and injuries.hit_socket(part.name, part.timeline, a, row.answered)
+
+    def _went_with_its_unit(self, truth: ServiceTruth, part: Part, a: float, row: Row) -> bool:
         """Where a unit is restarted, its socket may be gone and there again between two samples; and who sees the file go
-        may hear of the job only milliseconds later."""
-        return part.kind == "socket" and self.truth.units[part.action].up.ever(False, a, b + SAMPLE_SECONDS)
+        may hear of the job only milliseconds later. Of a probe that is one failure, which is told just then."""
+        unit, b = truth.units.get(part.action), row.answered + SAMPLE_SECONDS
+        if part.kind == "probe":
+            if truth.probes[part.name].shape.failures > 1:
+                return False
+            a = row.asked - self.surroundings.slack
+        return unit is not None and (unit.was_started_anew(a, b) or part.kind != "unit" and unit.up.ever(False, a, b))
 
     @staticmethod
     def _recovery_bound(part: Part) -> float:
@@ -242,9 +273,10 @@ class Judge:
         others = [self.all[name] for name in self.shape.requires if name in self.all]
         since = row.asked - SETTLE_SECONDS - self.surroundings.slack
         for other in others:
-            bounds = [self._recovery_bound(part) for part in parts_of(other, row.answered)]
-            since_other = since - max(bounds, default=0.0)
-            if any(t.ever(False, since_other, row.answered) for t in other.parts().values()):
+            parts = parts_of(other, row.answered)
+            since_other = since - max(map(self._recovery_bound, parts), default=0.0)
+            if any(self._may_have_been_bad(other, part, since_other, row) for part in parts) or \
+                    any(t.ever(False, since_other, row.answered) for t in other.parts().values()):
                 return Verdict("true")
         return Verdict("lie", "dependency-failed, and what it needs was well all the time")
 
@@ -302,8 +334,9 @@ class Judge:
         if row.state == "starting" and row.asked - up_since < self.shape.start_timeout + self._rest_bound():
             if any(t.ever(False, since, row.answered) for t in self.truth.parts().values()):
                 return Verdict("apart", "within its start timeout")
-        if self.shape.heals and row.state == "restarting" and any(
-                t.ever(False, since, row.answered) for t in self.truth.parts().values()):
+        if self.shape.heals and row.state == "restarting" and (
+                any(t.ever(False, since, row.answered) for t in self.truth.parts().values()) or
+                any(self._may_have_been_bad(self.truth, part, since, row) for part in parts_of(self.truth, row.answered))):
             return Verdict("apart", "it is being healed")
         return self._without_reason(row, since)
 
@@ -324,6 +357,9 @@ class Judge:
             now = timeline.value_at(row.answered)
             if now is None or not timeline.always(now.good, since, row.asked):
                 return Verdict("apart", f"{name} has just changed")
+        for unit in self.truth.units.values():
+            if unit.was_started_anew(since, row.answered + SAMPLE_SECONDS):
+                return Verdict("apart", f"unit {unit.shape.unit} has just changed")
         state = ", ".join(f"{name}: {t.value_at(row.answered).detail}" for name, t in self.truth.parts().items())
         return Verdict("stuck", f"{row.state} ({row.reason} {row.subject}), and nothing has moved since "
                                 f"{row.asked - since:.2f} s: {state}")

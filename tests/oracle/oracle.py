@@ -18,15 +18,16 @@ import time
 from collections import Counter, defaultdict, deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Collection
+from typing import Any
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import shape_of  # noqa: E402
+from injuries import Injuries, Injury  # noqa: E402
 from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
-from registers import NEVER, Operation, Registers, without_secrets  # noqa: E402
+from registers import Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
 
@@ -58,26 +59,22 @@ class Story:
         self.faults: deque[tuple[float, str]] = deque(maxlen=200)
 
 
-def was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange,
-                     faults: Collection[tuple[float, str]]) -> bool:
+def was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange, injuries: Injuries) -> bool:
     """A restart by hero_proc itself is right only where a socket was dead, or a probe failed as often as its limit says, in
     an invocation that had had its start timeout. What was seen only after it was seen up last may come from the restart
-    itself, unless somebody had just broken that very thing."""
+    itself, unless somebody had just broken that very thing, whether the oracle saw it broken or not."""
     began = next((run.start for run in unit.invocations.runs if run.detail == change.before), change.last_seen)
     if change.first_gone - began < truth.shape.start_timeout - SOON_SECONDS:
         return False
     a = change.last_seen - LOOKED_BACK_SECONDS
 
-    def until(*kinds: str) -> float:
-        return change.first_gone if any(a <= at <= change.first_gone and what.startswith(kinds) for at, what in faults) else (
-            change.last_seen)
-
-    if any(s.alive.ever(False, a, until("socket", "listener")) for s in truth.sockets.values()):
+    if any(s.alive.ever(False, a, change.last_seen) or s.kept_too_long(a, change.last_seen) or
+           injuries.hit_socket(path, s.alive, a, change.first_gone) for path, s in truth.sockets.items()):
         return True
-    for probe in truth.probes.values():
+    for probe in (p for p in truth.probes.values() if not p.shape.report):
         least = (probe.shape.failures - 1) * probe.shape.fast - SOON_SECONDS
-        if not probe.shape.report and any(not run.good and run.end - run.start >= least
-                                          for run in probe.answers.history(a, until("handler"))):
+        if any(not run.good and run.end - run.start >= least for run in probe.answers.history(a, change.last_seen)) or \
+                injuries.failed_probe(probe.shape, probe.answers, a, change.first_gone, probe.shape.failures):
             return True
     return False
 
@@ -183,19 +180,16 @@ class Oracle:
                     operation.acknowledged = False
                     operation.forgettable = True
 
-    def _event_fault(self, kind: str, service: str, at: float, ends: list[str] | None = None, note: str = "") -> None:
+    def _event_fault(self, kind: str, service: str, at: float, ends: list[str] | None = None, note: str = "",
+                     **where: str) -> None:
         self.n_faults[kind] += 1
         for unit in ends or []:
             self.ends[unit].append((at, at + (SOON_SECONDS if kind.startswith("killed") else OBEYED_WITHIN_SECONDS)))
         if not service:
             return
-        self.stories[service].faults.append((at, f"{kind} {note}"))
-        if kind.startswith("stopped by SIGSTOP"):
-            self.surroundings.stopped.setdefault(service, []).append([at, NEVER])
-        if kind == "cleared":
-            for stop in self.surroundings.stopped.get(service, []):
-                stop[1] = min(stop[1], at)
-            self.surroundings.cleared.setdefault(service, []).append(at)
+        injury = Injury(kind, at, **where)
+        self.surroundings.injuries_of(service).add(injury)
+        self.stories[service].faults.append((at, " ".join([kind, *filter(None, (injury.action, injury.path, note))])))
         if kind != "cleared" and not kind.startswith(("children", "handler that nobody")):
             fault = Fault(kind, service, at)
             self.loop.after(FAULT_SHOWN_WITHIN_SECONDS, lambda: self._measure(fault))
@@ -345,7 +339,8 @@ class Oracle:
         if any(run.detail.startswith("held by") for socket in truth.sockets.values() if socket.shape.action == name
                for run in socket.alive.history(a, b)):
             return "it found its socket taken, and ended"
-        if truth.shape.heals and (was_ill_for_long(truth, unit, change, self.stories[change.service].faults) or self._fell_ill_unseen(truth, change)):
+        if truth.shape.heals and (was_ill_for_long(
+                truth, unit, change, self.surroundings.injuries_of(change.service)) or self._fell_ill_unseen(truth, change)):
             return "healed"
         return ""
 

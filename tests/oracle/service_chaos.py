@@ -42,8 +42,9 @@ class ServiceChaos:
             self.clients.one = Client()
         return self.clients.one
 
-    def _fault(self, kind: str, service: str, ends: list[str] | None = None, note: str = "") -> None:
-        self.teller.tell("fault", kind=kind, service=service, at=time.monotonic(), ends=ends or [], note=note)
+    def _fault(self, kind: str, service: str, at: float | None = None, ends: list[str] | None = None, **where: str) -> None:
+        """`at`: just before it was done; it may be seen before this is told. `where`: the fields of an Injury."""
+        self.teller.tell("fault", kind=kind, service=service, at=at or time.monotonic(), ends=ends or [], **where)
 
     def _pause_for(self, seconds: float) -> None:
         self.stopping.wait(seconds)
@@ -56,28 +57,31 @@ class ServiceChaos:
         Path(scratch).write_text(text, encoding="ascii")
         os.rename(scratch, action.faults)
 
-    def _switched(self, kind: str, shape: ServiceShape, action: ActionShape, line: str, seconds: float) -> None:
+    def _switched(self, kind: str, shape: ServiceShape, action: ActionShape, line: str, seconds: float,
+                  path: str = "") -> None:
         if not action.faults:
             return
+        at = time.monotonic()
         self._switch(action, line + "\n")
-        self._fault(kind, shape.name, note=line)
+        self._fault(kind, shape.name, at, note=line, action=action.name, path=path, means="switch")
         self._pause_for(seconds)
         if Path(action.faults).exists():
             self._switch(action, "")
-            self._fault("cleared", shape.name)
+            self._fault("cleared", shape.name, action=action.name, means="switch")
 
     def handler(self, shape: ServiceShape, action: str, fault: str, path: str, seconds: float) -> None:
         if shape.definition.get("exec", [""])[0] == "/usr/sbin/nginx":
             mark = Path(f"{STATE}/{shape.name}/return_444")
+            at = time.monotonic()
             mark.touch()
-            self._fault("handler: close (nginx 444)", shape.name)
+            self._fault("handler: close (nginx 444)", shape.name, at, action=action, path="/api/files", means="mark")
             self._pause_for(seconds)
             mark.unlink(missing_ok=True)
-            self._fault("cleared", shape.name)
+            self._fault("cleared", shape.name, action=action, means="mark")
             return
         judged = any(p.path == path or path == "*" for p in shape.probes if not p.connects and not p.report)
         kind = f"handler: {fault}" if judged else "handler that nobody asks"
-        self._switched(kind, shape, shape.action(action), f"{path} {fault}", seconds)
+        self._switched(kind, shape, shape.action(action), f"{path} {fault}", seconds, path)
 
     def close_listener(self, shape: ServiceShape, action: str, seconds: float) -> None:
         self._once("listener closed", shape, action, "close-listener", seconds)
@@ -88,14 +92,15 @@ class ServiceChaos:
     def _once(self, kind: str, shape: ServiceShape, action: str, word: str, seconds: float) -> None:
         mine = [s.path for s in shape.sockets if s.action == action]
         if mine and shape.action(action).faults:
-            self._switched(kind, shape, shape.action(action), f"{word} {mine[0]}", 0.5)
+            self._switched(kind, shape, shape.action(action), f"{word} {mine[0]}", 0.5, mine[0])
             self._repair(shape, seconds)
 
     def remove_socket(self, shape: ServiceShape, action: str, seconds: float) -> None:
         mine = [s.path for s in shape.sockets if s.action == action]
         if mine and Path(mine[0]).exists():
+            at = time.monotonic()
             Path(mine[0]).unlink(missing_ok=True)
-            self._fault("socket file removed", shape.name)
+            self._fault("socket file removed", shape.name, at, action=action, path=mine[0])
             self._repair(shape, seconds)
 
     def stranger(self, shape: ServiceShape, action: str, seconds: float) -> None:
@@ -107,11 +112,12 @@ class ServiceChaos:
         try:
             s.bind(mine[0] + ".stranger")
             s.listen(64)
+            at = time.monotonic()
             os.rename(mine[0] + ".stranger", mine[0])
         except OSError:
             s.close()
             return
-        self._fault("socket taken by a stranger", shape.name)
+        self._fault("socket taken by a stranger", shape.name, at, action=action, path=mine[0])
         s.settimeout(0.1)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.stopping.is_set():
@@ -143,19 +149,21 @@ class ServiceChaos:
         pids = read_pids(shape.action(action).cgroup)
         if shape.action(action).oneshot or not pids:
             return
+        at = time.monotonic()
         for pid in pids:
             send_signal(pid, signal.SIGSTOP)
-        self._fault("stopped by SIGSTOP" if seconds > 3 else "stopped by SIGSTOP for a moment", shape.name)
+        self._fault("stopped by SIGSTOP" if seconds > 3 else "stopped by SIGSTOP for a moment", shape.name, at,
+                    action=action, means="signal")
         self._pause_for(seconds)
         for pid in pids:
             send_signal(pid, signal.SIGCONT)
-        self._fault("cleared", shape.name)
+        self._fault("cleared", shape.name, action=action, means="signal")
 
     def _end(self, kind: str, shape: ServiceShape, action: str, number: int) -> None:
         unit = shape.action(action)
         pids = read_pids(unit.cgroup)
         if pids and not unit.oneshot:
-            self._fault(kind, shape.name, ends=[unit.unit])
+            self._fault(kind, shape.name, ends=[unit.unit], action=action)
             send_signal(min(pids), number)
 
     def kill(self, shape: ServiceShape, action: str, seconds: float) -> None:
@@ -169,7 +177,7 @@ class ServiceChaos:
     def crash(self, shape: ServiceShape, action: str, seconds: float, code: int) -> None:
         unit = shape.action(action)
         if unit.faults and read_pids(unit.cgroup):
-            self._fault("crashed", shape.name, ends=[unit.unit])
+            self._fault("crashed", shape.name, ends=[unit.unit], action=action)
             self._switch(unit, f"crash {code}\n")
 
     # -- operations --

@@ -26,6 +26,7 @@ SOCKETS_EVERY_SECONDS = 0.1
 PROBES_EVERY_SECONDS = 0.2
 ASK_AGAIN_SECONDS = 0.4
 ORPHANS_EVERY_SECONDS = 1.0
+WAITED_TOO_LONG_SECONDS = 10.0
 CGROUPS = "/sys/fs/cgroup"
 ANSWER_MAX_BYTES = 1 << 16
 
@@ -81,6 +82,10 @@ class UnitTruth:
             self.invocations.add(looked, looked, good, invocation)
         return self._follow(before.invocation, end, active in ("active", "reloading", "activating") and bool(pids))
 
+    def was_started_anew(self, a: float, b: float) -> bool:
+        """Also where no sample saw it down."""
+        return len({run.detail for run in self.invocations.history(a, b)}) > 1
+
     def _follow(self, before: str, end: float, alive: bool) -> InvocationChange | None:
         change = None
         if before and self.now.invocation != before:
@@ -124,6 +129,11 @@ class SocketTruth:
         self.alive = Timeline()
         self.drained = Timeline()  # nobody waits to be accepted; no service is dead for that alone
         self._units = units
+
+    def kept_too_long(self, a: float, b: float) -> bool:
+        """Until some moment between a and b somebody waited for so long that it counts as dead, with room or without."""
+        return any(not run.good and min(run.end, b) - run.start >= WAITED_TOO_LONG_SECONDS - 2 * SOCKETS_EVERY_SECONDS
+                   for run in self.drained.history(a, b))
 
     def sample(self) -> None:
         start = time.monotonic()

@@ -17,6 +17,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 # pylint: disable=wrong-import-position
 from event_loop import Loop  # noqa: E402
 from house_plan import ActionShape, shape_of  # noqa: E402
+from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
 from oracle import was_ill_for_long  # noqa: E402
 from registers import Operation, Registers  # noqa: E402
@@ -178,7 +179,7 @@ def test_what_a_server_that_stood_still_could_not_count_is_no_lie(_box):
 
 
 def test_a_service_that_stood_still_may_have_failed_a_probe_that_the_oracle_did_not_make(_box):
-    def judged(stopped: dict[str, list[list[float]]]) -> str:
+    def judged(stopped: dict[str, tuple[float, float]]) -> str:
         truth = ServiceTruth(Loop(), shape_of({"name": "still", "exec": ["/bin/true"], "sockets": ["rpc.sock"], "probes": [
             {"name": "files", "socket": "rpc.sock", "path": "/", "interval_ms": 300, "timeout_ms": 400, "failures": 2}]}))
         for at in (i * 0.05 for i in range(200)):
@@ -186,10 +187,12 @@ def test_a_service_that_stood_still_may_have_failed_a_probe_that_the_oracle_did_
             next(iter(truth.sockets.values())).alive.add(at, at + 0.01, True, "alive")
             truth.probes["files"].answers.add(at, at, True, "passes")
         row = Row(9.0, 9.01, "StateChanged", "still", "failed", "probe-failed", subject="files")
-        return Judge(truth, Registers(), Surroundings(stopped=stopped), {}).judge(row).kind
+        injuries = {name: Injuries(Injury("stopped by SIGSTOP for a moment", since, "main", means="signal", end=until))
+                    for name, (since, until) in stopped.items()}
+        return Judge(truth, Registers(), Surroundings(injuries=injuries), {}).judge(row).kind
 
-    assert judged({}) == judged({"still": [[0.5, 1.5]]}) == judged({"another": [[8.0, 9.5]]}) == "lie"
-    assert judged({"still": [[8.0, 8.9]]}) == "true"
+    assert judged({}) == judged({"still": (0.5, 1.5)}) == judged({"another": (8.0, 9.5)}) == "lie"
+    assert judged({"still": (8.0, 8.9)}) == "true"
 
 
 def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
@@ -232,7 +235,7 @@ def test_a_running_that_is_true_between_two_samples_is_no_lie(_box):
 
 def test_a_handler_that_was_broken_just_before_a_restart_may_be_what_it_was_for(_box):
     """The oracle asked it once between the fault and the restart, and that after it had looked at its unit for the last time."""
-    def healed(faults: list[tuple[float, str]], failures: int = 1) -> bool:
+    def healed(*injuries: Injury, failures: int = 1) -> bool:
         truth = ServiceTruth(Loop(), shape_of({"name": "short", "exec": ["/bin/true"], "start_timeout_ms": 2000, "probes": [
             {"name": "health", "socket": "rpc.sock", "path": "/", "interval_ms": 300, "timeout_ms": 400, "failures": failures,
              "fast_interval_ms": 1000}], "sockets": ["rpc.sock"]}))
@@ -242,11 +245,14 @@ def test_a_handler_that_was_broken_just_before_a_restart_may_be_what_it_was_for(
             alive.add(at, at, True, "alive")
             answers.add(at, at, at < 8.1, "passes" if at < 8.1 else "empty")
         change = InvocationChange("short", unit.shape.unit, "a", "b", 8.09, 8.2, 8.2)
-        return was_ill_for_long(truth, unit, change, faults)
+        return was_ill_for_long(truth, unit, change, Injuries(*injuries))
 
-    assert healed([(8.05, "handler: close /health close")])
-    assert not healed([(8.05, "handler: close /health close")], failures=3)
-    assert not healed([]) and not healed([(8.05, "cleared")]) and not healed([(4.0, "handler: close /health close")])
+    def broken(at: float) -> Injury:
+        return Injury("handler: close", at, "main", "/", "switch")
+
+    assert healed(broken(8.05))
+    assert not healed(broken(8.05), failures=3)
+    assert not healed() and not healed(Injury("cleared", 8.05, "main", means="switch")) and not healed(broken(4.0))
 
 
 def test_to_say_nothing_for_ever_is_counted(box):

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the oracle of tests/oracle makes of what it cannot have seen: that which was so between two of its looks. It believes
+what somebody is known to have done; the same claim without that is a lie. Pure: no service runs, and no server."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from box import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
+# pylint: disable=wrong-import-position
+from event_loop import Loop  # noqa: E402
+from house_plan import shape_of  # noqa: E402
+from injuries import Injuries, Injury  # noqa: E402
+from judge import Judge, Row, Surroundings  # noqa: E402
+from oracle import Oracle, was_ill_for_long  # noqa: E402
+from registers import Registers  # noqa: E402
+from service_chaos import ServiceChaos  # noqa: E402
+from truth import InvocationChange, ServiceTruth  # noqa: E402
+
+NEEDS_HERO_PROC = False
+SOCKET = "/run/hero/web/rpc.sock"
+HANDLER_FAULTS = ["close", "hang", "half-body", "half-hang", "short-header", "status-500", "slow-5000", "drip"]
+
+
+def web(failures: int = 1, name: str = "web", **probe: Any) -> dict[str, Any]:
+    return {"name": name, "exec": ["/bin/true"], "sockets": ["rpc.sock"], "start_timeout_ms": 2000, "probes": [
+        {"name": "files", "socket": "rpc.sock", "path": "/api/files", "interval_ms": 500, "timeout_ms": 400,
+         "failures": failures, "fast_interval_ms": 100, **probe}]}
+
+
+class Looks:
+    """What the oracle saw from 0 to 20 s, as often as it looks: all well but for what is said to be bad from, until."""
+
+    def __init__(self, definition: dict[str, Any], restarted: float = 99.0, **bad: tuple[float, float, str]):
+        self.truth = truth = ServiceTruth(Loop(), shape_of(definition))
+        self._bad = bad
+        for unit in truth.units.values():
+            self._look(unit.up, "unit", 0.05, "active/running")
+            for at in (i * 0.05 for i in range(400)):
+                unit.invocations.add(at, at, True, "a" if at < restarted else "b")
+        for socket in truth.sockets.values():
+            self._look(socket.alive, "socket", 0.1, "alive")
+            self._look(socket.drained, "queue", 0.1, "nobody waits")
+        for probe in truth.probes.values():
+            self._look(probe.answers, "probe", 0.2, "passes")
+
+    def _look(self, timeline: Any, what: str, every: float, well: str) -> None:
+        since, until, detail = self._bad.get(what, (99.0, 99.0, ""))
+        for at in (i * every for i in range(int(20 / every))):
+            good = not since <= at <= until
+            timeline.add(at, at, good, well if good else detail, 0.0 if good else 0.4)
+
+    def judged(self, state: str, reason: str, *injuries: Injury, at: float = 7.95, of: str = "",
+               subject: str = "") -> str:
+        """Of a row that came just after `at`, where these things were done to the service, or to another."""
+        name = self.truth.shape.name
+        surroundings = Surroundings(injuries={of or name: Injuries(*injuries)})
+        row = Row(at, at + 0.001, "GetStatus", name, state, reason, subject=subject)
+        return Judge(self.truth, Registers(), surroundings, {name: self.truth}).judge(row).kind
+
+
+def broken(at: float, fault: str = "close", path: str = "/api/files", action: str = "main") -> Injury:
+    return Injury(f"handler: {fault}", at, action, path, "switch")
+
+
+def cleared(at: float, means: str = "switch", action: str = "main") -> Injury:
+    return Injury("cleared", at, action, means=means)
+
+
+def stopped(at: float, action: str = "main") -> Injury:
+    return Injury("stopped by SIGSTOP for a moment", at, action, means="signal")
+
+
+# It asks that handler at 7.8, 8.0 and so on, and has an answer each time.
+
+
+def test_a_handler_that_was_broken_between_two_looks_may_have_failed(_box):
+    for path in ("/api/files", "*"):
+        for fault in HANDLER_FAULTS:
+            for until in (cleared(7.96), cleared(9.0), Injury("children left behind", 7.96, "main", means="switch")):
+                done = (broken(7.91, fault, path), until)
+                assert Looks(web()).judged("failed", "probe-failed", *done) == "true"
+                assert Looks(web()).judged("restarting", "probe-failed", *done) == "apart"
+                assert Looks(web(3)).judged("degraded", "probe-failed", *done) == "apart"
+
+
+def test_a_handler_that_nobody_broke_has_not_failed(_box):
+    looks = Looks(web())
+    for done, of in (((), ""), ((broken(7.96),), ""), ((broken(7.91),), "another"), ((broken(2.0), cleared(9.0)), ""),
+                     ((broken(7.91, path="/health"),), ""), ((broken(7.91, action="ui"),), ""), ((cleared(7.91),), ""),
+                     ((Injury("socket file removed", 7.91, "main", "/run/hero/web/ui.sock"),), ""),
+                     ((Injury("children left behind", 7.91, "main", means="switch"),), "")):
+        assert looks.judged("failed", "probe-failed", *done, of=of) == "lie", done
+        assert looks.judged("degraded", "probe-failed", *done, of=of) == "stuck", done
+        assert looks.judged("restarting", "probe-failed", *done, of=of) == "stuck", done
+    assert Looks(web(type="connect")).judged("failed", "probe-failed", broken(7.91)) == "lie"
+
+
+def test_a_handler_is_believed_to_have_failed_no_longer_than_its_bound(_box):
+    """As a failure was shown and noticed to be over: 0.5 + 0.4 and 0.5 + 0.4 s and the slack, from when it was seen well."""
+    looks, done = Looks(web()), (broken(7.91), cleared(7.96))
+    assert looks.judged("failed", "probe-failed", *done, at=10.7) == "true"
+    assert looks.judged("failed", "probe-failed", *done, at=10.8) == "lie"
+    assert looks.judged("failed", "probe-failed", broken(7.91), at=11.0) == "true"
+    assert looks.judged("failed", "probe-failed", broken(7.91), at=11.2) == "lie", "it was seen well, cleared or not"
+
+
+def test_a_handler_that_was_broken_for_a_moment_has_not_failed_three_times(_box):
+    done = (broken(7.81), cleared(7.95))
+    assert Looks(web(3)).judged("failed", "probe-failed", *done, at=8.3) == "lie"
+    assert Looks(web(2)).judged("failed", "probe-failed", *done, at=8.3) == "true"
+
+
+def test_a_report_probe_makes_no_service_failed_whoever_broke_it(_box):
+    done = Injury("handler that nobody asks", 7.91, "main", "/api/files", "switch")
+    assert Looks(web(role="report")).judged("degraded", "probe-failed", done) == "apart"
+    assert Looks(web(role="report")).judged("failed", "probe-failed", done) == "lie"
+
+
+def test_who_stands_still_between_two_looks_may_have_failed(_box):
+    for done in (stopped(7.0), Injury("frozen, its queue fills", 7.0, "main", means="switch")):
+        back = cleared(7.5, done.means)
+        assert Looks(web()).judged("failed", "probe-failed", done, back) == "true"
+        assert Looks(web(3)).judged("degraded", "probe-failed", done, back) == "apart"
+        assert Looks(web(type="connect")).judged("failed", "probe-failed", done, back) == "lie", "the kernel connects"
+    assert Looks(web()).judged("failed", "probe-failed", stopped(7.0, "ui")) == "lie"
+    assert Looks(web()).judged("failed", "probe-failed", stopped(2.0), cleared(2.5, "signal")) == "lie"
+
+
+def test_a_queue_that_was_just_drained_may_still_be_said_to_wait(_box):
+    looks = Looks(web(), queue=(4.0, 7.5, "somebody waits"))
+    done = (stopped(4.0), cleared(7.45, "signal"))
+    assert looks.judged("degraded", "socket-not-accepting", *done) == "apart"
+    assert looks.judged("degraded", "socket-not-accepting", *done, at=9.0) == "stuck"
+    assert looks.judged("degraded", "socket-not-accepting") == "stuck"
+
+
+def test_a_queue_in_which_somebody_waits_for_ten_seconds_is_dead(_box):
+    for since, kind in ((2.0, "true"), (6.0, "lie"), (99.0, "lie")):
+        looks = Looks(web(), queue=(since, 12.5, "somebody waits"))
+        assert looks.judged("failed", "socket-not-accepting", at=12.3) == kind
+        change = InvocationChange("web", "hero-web.service", "a", "b", 12.4, 12.5, 12.5)
+        assert was_ill_for_long(looks.truth, looks.truth.units["main"], change, Injuries()) == (kind == "true")
+
+
+def test_a_socket_that_was_removed_between_two_looks_was_dead(_box):
+    for what in ("socket file removed", "socket file removed by the service", "listener closed", "socket taken by a stranger"):
+        done = Injury(what, 7.91, "main", SOCKET, "switch")
+        assert Looks(web()).judged("failed", "socket-unlinked", done) == "true"
+        assert Looks(web()).judged("failed", "probe-failed", done) == "true", "and so was the handler behind it"
+        assert Looks(web()).judged("restarting", "socket-unlinked", done) == "apart"
+        assert Looks(web()).judged("failed", "socket-unlinked", done, at=9.5) == "lie"
+        for other in (Injury(what, 7.91, "main", SOCKET + "2"), Injury(what, 7.96, "main", SOCKET), broken(7.91)):
+            assert Looks(web()).judged("failed", "socket-unlinked", other) == "lie"
+    assert Looks(web()).judged("failed", "socket-unlinked") == "lie"
+
+
+def test_a_port_is_dead_with_its_process_or_where_its_probe_says_so(_box):
+    definition = {**web(), "ports": [18704]}
+    definition["probes"][0] = {**definition["probes"][0], "port": 18704}
+    for bad in ({"unit": (7.9, 8.5, "deactivating")}, {"probe": (7.9, 8.5, "ECONNREFUSED")}):
+        assert Looks(definition, **bad).judged("failed", "socket-missing", subject="port 18704") == "true"
+    bad = {"socket": (7.9, 8.5, "missing")}
+    assert Looks(definition, **bad).judged("failed", "socket-missing", subject=SOCKET) == "true"
+    assert Looks(definition, **bad).judged("failed", "socket-missing", subject="port 18704") == "lie"
+    behind_a_socket = {**web(), "ports": [18704]}
+    assert Looks(behind_a_socket, probe=bad["socket"]).judged("failed", "socket-missing", subject="port 18704") == "lie"
+    for reason in ("socket-missing", "socket-not-accepting"):
+        assert Looks(definition).judged("failed", reason, subject="port 18704") == "lie"
+    assert Looks(definition, unit=(3.0, 5.0, "down")).judged("failed", "socket-missing", subject="port 18704") == "lie"
+
+
+def test_what_was_started_anew_between_two_looks_was_down(_box):
+    """Its process and its socket were gone; of a probe one request was lost. There is a new invocation to show for it."""
+    for reason in ("process-died", "socket-missing"):
+        assert Looks(web(), restarted=7.99).judged("failed", reason) == "true"
+        assert Looks(web(), restarted=4.0).judged("failed", reason) == Looks(web()).judged("failed", reason) == "lie"
+    for failures, restarted, kind in ((1, 7.99, "true"), (1, 7.0, "true"), (2, 7.99, "lie"), (1, 6.5, "lie")):
+        assert Looks(web(failures), restarted=restarted).judged("failed", "probe-failed") == kind
+    for state in ("starting", "restarting"):
+        assert Looks(web(), restarted=7.99).judged(state, "") == "apart"
+        assert Looks(web(), restarted=1.0).judged(state, "") == Looks(web()).judged(state, "") == "stuck"
+
+
+def test_what_another_service_failed_for_may_have_been_between_two_looks(_box):
+    def judged(*injuries: Injury) -> str:
+        needed, needs = Looks(web(name="needed")).truth, Looks({**web(), "requires": ["needed"]}).truth
+        surroundings = Surroundings(injuries={"needed": Injuries(*injuries)})
+        row = Row(7.95, 7.951, "StateChanged", "web", "failed", "dependency-failed")
+        return Judge(needs, Registers(), surroundings, {"web": needs, "needed": needed}).judge(row).kind
+
+    assert judged(broken(7.91), cleared(7.96)) == "true"
+    assert judged() == judged(broken(7.96)) == judged(broken(7.91, path="/health")) == "lie"
+
+
+def test_a_handler_may_have_been_well_between_two_looks_where_that_was_taken_back(_box):
+    """The switch holds one fault: what comes next ends what was before, unless it breaks the same handler."""
+    looks = Looks(web(), probe=(4.0, 12.0, "empty"))
+    first, anew = broken(3.9), broken(7.97)
+    for then in (cleared(7.91), broken(7.91, path="/health"), Injury("children left behind", 7.91, "main", means="switch")):
+        assert looks.judged("running", "", first, then, anew) in ("true", "late")
+        assert looks.judged("running", "", first, then, anew, at=11.0) == "lie"
+    for then in (broken(7.91, "hang"), broken(7.91, path="*"), cleared(7.91, action="ui"), cleared(7.91, "signal"),
+                 cleared(7.96), stopped(7.91)):
+        assert looks.judged("running", "", first, then, anew) == "lie", then
+    assert looks.judged("running", "", Injury("listener closed", 3.9, "main", SOCKET, "switch"), cleared(7.91)) == "lie"
+    assert looks.judged("running", "") == "lie"
+
+
+def test_a_full_queue_may_have_been_drained_between_two_looks_where_its_service_went_on(_box):
+    looks = Looks({**web(), "probes": []}, socket=(4.0, 12.0, "queue full"))
+    assert looks.judged("running", "", stopped(3.0), cleared(7.91, "signal"), stopped(7.97)) in ("true", "late")
+    assert looks.judged("running", "", stopped(3.0)) == looks.judged("running", "") == "lie"
+    assert looks.judged("running", "", broken(3.0), cleared(7.91)) == "lie"
+    done = (stopped(3.0), cleared(7.91, "signal"), stopped(7.97))
+    assert Looks({**web(), "probes": []}, socket=(4.0, 12.0, "missing")).judged("running", "", *done) == "lie"
+    looks = Looks(web(type="connect"), probe=(4.0, 12.0, "queue full"))
+    assert looks.judged("running", "", *done) in ("true", "late") and looks.judged("running", "", *done[:1]) == "lie"
+
+
+def test_what_was_up_between_two_looks_and_killed_was_running(_box):
+    def judged(restarted: float, *injuries: Injury) -> str:
+        looks = Looks({"name": "web", "exec": ["/bin/true"]}, restarted, unit=(4.0, 12.0, "activating/auto-restart"))
+        return looks.judged("running", "", *injuries)
+
+    killed = Injury("killed", 7.97, "main")
+    assert judged(7.94, killed) in ("true", "late")
+    assert judged(99.0, killed) == judged(5.0, killed) == judged(7.94) == judged(7.94, Injury("killed", 5.0, "main")) == "lie"
+    assert judged(7.94, Injury("killed", 7.97, "ui")) == judged(7.94, broken(7.97)) == "lie"
+
+
+def test_a_restart_may_be_for_what_was_broken_between_two_looks(_box):
+    def healed(*injuries: Injury, failures: int = 1) -> bool:
+        truth = Looks(web(failures), restarted=8.0).truth
+        change = InvocationChange("web", "hero-web.service", "a", "b", 7.95, 8.0, 8.0)
+        return was_ill_for_long(truth, truth.units["main"], change, Injuries(*injuries))
+
+    assert healed(broken(7.85), cleared(7.99)) and healed(broken(7.96)) and healed(stopped(7.5), cleared(7.9, "signal"))
+    assert healed(Injury("socket file removed", 7.96, "main", SOCKET))
+    assert not healed() and not healed(broken(8.1)) and not healed(broken(7.85, path="/health")) and not healed(broken(4.0))
+    assert not healed(broken(7.85), cleared(7.99), failures=3)
+    assert not healed(Injury("socket file removed", 7.96, "main", SOCKET + "2"))
+
+
+# -- from what is done to what is found --
+
+
+class Told:
+    """What chaos tells, kept."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self.events.append({"event": event, **fields})
+
+
+def test_what_chaos_tells_says_which_handler_is_broken_from_before_until_after(_box):
+    with tempfile.TemporaryDirectory() as folder:
+        faults = f"{folder}/web.faults"
+        definition = {**web(), "exec": ["/bin/true", "--faults", faults]}
+        shape, told = shape_of(definition), Told()
+        chaos = ServiceChaos(told, {"web": shape})
+        chaos.stopping.set()
+        began = time.monotonic()
+        chaos.handler(shape, "main", "close", "/api/files", 5)
+        assert Path(faults).read_text(encoding="ascii") == ""
+    oracle = Oracle(Loop(), [definition], 1.0)
+    for event in json.loads(json.dumps(told.events)):
+        oracle.event(event)
+    probe = oracle.sampler.services["web"].probes["files"]
+    injuries = oracle.surroundings.injuries_of("web")
+    assert [event["kind"] for event in told.events] == ["handler: close", "cleared"]
+    assert began <= told.events[0]["at"] <= told.events[1]["at"] <= time.monotonic()
+    assert injuries.failed_probe(probe.shape, probe.answers, told.events[0]["at"], told.events[1]["at"])
+    assert not injuries.failed_probe(probe.shape, probe.answers, 0.0, told.events[0]["at"] - 0.001)
+    assert not injuries.failed_probe(probe.shape, probe.answers, told.events[1]["at"] + 0.001, float("inf"))
