@@ -32,7 +32,9 @@ from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
 
 JUDGED_AFTER_SECONDS = 2.5  # longer than any probe takes to time out: then the truth of a row's moment is known
-SHOWN_MAX = 12  # findings that are shown with their history; all are counted
+SHOWN_MAX = 20  # findings that are shown with their history; all are counted
+SHOWN_NEWS_MAX = 40  # of those that begin a row of them: what comes first and often must not be all that is shown
+SHOWN_LINES_MAX = 150  # of one history, its latest
 STORY_SECONDS = 15.0
 LOOKED_BACK_SECONDS = 2.0  # from a restart, for what it may have been for
 SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
@@ -57,6 +59,13 @@ class Story:
     def __init__(self) -> None:
         self.rows: deque[tuple[float, str]] = deque(maxlen=400)
         self.faults: deque[tuple[float, str]] = deque(maxlen=200)
+
+
+def shortened(story: str) -> str:
+    """Its first line and its latest."""
+    head, *lines = story.split("\n")
+    n_left_out = len(lines) - SHOWN_LINES_MAX
+    return story if n_left_out <= 0 else "\n".join([head, f"    … {n_left_out} earlier lines", *lines[n_left_out:]])
 
 
 def was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange, injuries: Injuries) -> bool:
@@ -285,10 +294,10 @@ class Oracle:
 
     def _find(self, kind: str, text: str, service: str = "") -> None:
         self.findings[kind] += 1
-        key = f"{kind} {service} {int(time.monotonic() / 20)}"  # one of a row of them tells the story
-        if len(self.shown) < SHOWN_MAX and key not in self.told:
-            self.told.add(key)
-            self.shown.append(text)
+        row_of_them = f"{kind} {service} {int(time.monotonic() / 20)}"
+        if len(self.shown) < (SHOWN_MAX if row_of_them in self.told else SHOWN_NEWS_MAX):
+            self.shown.append(shortened(text))
+        self.told.add(row_of_them)
 
     def _explain(self, row: Row, verdict: Verdict) -> str:
         lines = [f"{verdict.kind.upper()}: {row.source} said {row.service} is {row.state} ({row.reason} {row.subject}) "

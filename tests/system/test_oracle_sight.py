@@ -19,7 +19,7 @@ from event_loop import Loop  # noqa: E402
 from house_plan import shape_of  # noqa: E402
 from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
-from oracle import Oracle, was_ill_for_long  # noqa: E402
+from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Oracle, was_ill_for_long  # noqa: E402
 from registers import Registers  # noqa: E402
 from service_chaos import ServiceChaos  # noqa: E402
 from truth import InvocationChange, ServiceTruth  # noqa: E402
@@ -282,3 +282,21 @@ def test_what_chaos_tells_says_which_handler_is_broken_from_before_until_after(_
     assert injuries.failed_probe(probe.shape, probe.answers, told.events[0]["at"], told.events[1]["at"])
     assert not injuries.failed_probe(probe.shape, probe.answers, 0.0, told.events[0]["at"] - 0.001)
     assert not injuries.failed_probe(probe.shape, probe.answers, told.events[1]["at"] + 0.001, float("inf"))
+
+
+def test_each_of_the_first_findings_has_its_story_and_no_row_of_them_hides_what_comes_after(_box):
+    oracle = Oracle(Loop(), [web(), web(name="other")], 1.0)
+    for i in range(300):
+        oracle.event({"event": "fault", "kind": "killed", "service": "web", "at": 7.0 + i / 1000, "action": "main"})
+        oracle.waiting.append(Row(8.0, 8.0 + i / 1000, "StateChanged", "web", "no-such-state", ""))
+    oracle.waiting.append(Row(9.0, 9.0, "StateChanged", "other", "no-such-state", ""))
+    oracle._judge_waiting()  # pylint: disable=protected-access
+    assert oracle.findings["lie"] == 301
+    of_web = [story for story in oracle.shown if "web is no-such-state" in story]
+    assert SHOWN_MAX <= len(of_web) < SHOWN_NEWS_MAX and all("fault: killed" in story for story in of_web)
+    assert "other is no-such-state" in oracle.shown[-1]
+    assert all(len(story.split("\n")) <= SHOWN_LINES_MAX + 2 for story in oracle.shown)
+    assert "earlier lines" in of_web[0] and "fault: killed" in of_web[0].split("\n")[-2]
+    for i in range(300):
+        oracle._find("lie", "…", f"service {i}")  # pylint: disable=protected-access
+    assert len(oracle.shown) == SHOWN_NEWS_MAX
