@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from agent import RawBus, processes_in_cgroup  # noqa: E402  pylint: disable=wrong-import-position
 from gateway_questions import WITHIN_SECONDS, Asked, Question, post, questions, rpc  # noqa: E402  pylint: disable=wrong-import-position
-from injector import ERROR, INTERRUPTED, KINDS, MANAGER, SHORT, Plan, Result  # noqa: E402  pylint: disable=wrong-import-position
+from injector import ERROR, INTERRUPTED, KINDS, MANAGER, SHORT, Plan, Result, how_it_ended  # noqa: E402  pylint: disable=wrong-import-position
 
-GATEWAY = "/system.slice/hero_proc-gateway.service"
+GATEWAY_UNIT = "hero_proc-gateway.service"
+GATEWAY = f"/system.slice/{GATEWAY_UNIT}"
 WELL_WITHIN_SECONDS = 10.0
 KEPT_TIMES = 6  # that something grows each time
 
@@ -111,7 +112,7 @@ class GatewayInjector:
         result.errors += status is None or status >= 400 or '"error"' in text[:100]
         whats = [self.what_is_wrong_afterwards(), self.fault_of(question, kind, (status, text), failed, took, failed < span)]
         if self.gateway() != before:
-            whats.append("the gateway has ended")
+            whats.append(f"the gateway has ended, {before} became {self.gateway()}: {how_it_ended(GATEWAY_UNIT)}")
         elif any(later > earlier for earlier, later in zip(kept, self.kept())):
             leak = self.leaks(question, kind, n, span)
             whats.append(leak and f"it keeps {leak}")

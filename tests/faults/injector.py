@@ -36,6 +36,7 @@ PLAN_BYTES = 48
 WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
 PUT_OFF_SECONDS = 0.5
+LAST_WORDS_LINES = 12
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
 SERVER = "/system.slice/hero_proc.service"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
@@ -226,7 +227,7 @@ class Injector:
         if took > WITHIN_SECONDS:
             wrong(f"answered after {took:.0f} s only")
         if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
-            wrong(f"the server has ended: {exit_status()}")
+            wrong(f"the server has ended: {how_it_ended('hero_proc.service')}")
             self.wait(lambda: "" not in self.states())
         self.wait(lambda: self.states().get("extra") in (None, "running", "stopped", "failed"))
         if kind == ERROR and (told := self.start_what_tells_why()):
@@ -371,9 +372,11 @@ def owner_of(what: int | str) -> int | None:
         return None
 
 
-def exit_status() -> str:
-    words = ["systemctl", "show", "-P", "NRestarts", "-P", "Result", "-P", "ExecMainStatus", "hero_proc.service"]
-    return " ".join(subprocess.run(words, capture_output=True, text=True, check=False).stdout.split())
+def how_it_ended(unit: str) -> str:
+    """What systemd and the program itself last said of it: which status or signal, and why."""
+    words = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(LAST_WORDS_LINES), "-u", unit]
+    subprocess.run(["journalctl", "--sync"], check=False)
+    return " | ".join(subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines())
 
 
 def main() -> int:
