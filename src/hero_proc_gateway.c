@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "boundary/daemon_loop.h"
+#include "boundary/watchdog.h"
 #include "gateway/gateway.h"
 
 enum {
@@ -36,12 +37,13 @@ static int help(void) {
 
 static int run(const GatewayOptions *options) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(watchdog_freep) Watchdog *watchdog = NULL;
         _cleanup_(gateway_freep) Gateway *gateway = NULL;
         const char *message = NULL;
         int r = daemon_loop_new(&event);
 
         if (r >= 0)
-                r = sd_event_set_watchdog(event, 1);
+                r = watchdog_new(event, &watchdog);
         if (r >= 0)
                 r = gateway_new(event, options, &gateway, &message);
         if (r < 0) {

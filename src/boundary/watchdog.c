@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "boundary/notify_socket.h"
+
+#define AGAIN_USEC (100 * USEC_PER_MSEC)
 
 enum {
         TIMES_A_PERIOD = 3,
@@ -22,10 +25,11 @@ struct Watchdog {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         const Watchdog *w = userdata;
+        int r = notify_socket_send(&w->socket, "WATCHDOG=1");
 
         (void) usec;
-        (void) notify_socket_send(&w->socket, "WATCHDOG=1"); /* the next one may get through */
-        (void) sd_event_source_set_time_relative(source, w->interval_usec);
+        /* Want of memory, or of room in systemd's queue, is no reason to be taken for dead. */
+        (void) sd_event_source_set_time_relative(source, r < 0 ? AGAIN_USEC : w->interval_usec);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -49,8 +53,7 @@ int watchdog_new(sd_event *event, Watchdog **ret) {
         if (r >= 0 && fcntl(w->socket.fd, F_SETFL, O_NONBLOCK) < 0)
                 r = -errno;
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, w->interval_usec / 10, on_timer,
-                                               w);
+                r = sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, AGAIN_USEC, on_timer, w);
         if (r >= 0)
                 r = sd_event_source_set_priority(w->timer, WATCHDOG_PRIORITY);
         if (r < 0)

@@ -2,7 +2,8 @@
 #pragma once
 
 /* Tells systemd that the event loop turns (WatchdogSec=), by a socket that is opened once and kept: sd_event's own way
- * opens one each time, so that a process without a free descriptor is ended for being dead. */
+ * opens one each time, and waits for its next turn where that fails, so that a process without a free descriptor is
+ * ended for being dead. A word that could not be sent is tried again soon. */
 
 #include <systemd/sd-event.h>
 

@@ -7,6 +7,8 @@ import json
 
 FOLDER = "/run/hero/hero_proc"
 GATEWAY_UNIT = "hero_proc-gateway.service"
+USER = "hero-proc-gateway"
+WATCHDOG_SECONDS = 2
 
 
 def prepare(box):
@@ -95,3 +97,30 @@ def test_a_port_that_others_can_reach_is_refused(box):
     box.systemctl("daemon-reload")
     box.systemctl("stop", GATEWAY_UNIT, "hero_proc-gateway.socket")
     box.wait_for(lambda: is_well_once_started(box), 10, "without it all is well again")
+
+
+def last_fed_usec(box):
+    """When systemd was last told that the gateway lives."""
+    return int(box.unit_property(GATEWAY_UNIT, "WatchdogTimestampMonotonic"))
+
+
+def test_without_a_descriptor_left_the_gateway_says_that_it_lives(box):
+    """It would be ended for it, and everybody who waits for an answer hung up on."""
+    drop_in = f"/run/systemd/system/{GATEWAY_UNIT}.d/watchdog.conf"
+    box.write_file(drop_in, f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}\n")
+    box.systemctl("daemon-reload")
+    box.systemctl("restart", GATEWAY_UNIT)
+    box.wait_for(lambda: is_well(box), 10, "the gateway answers")
+    pid = box.main_pid(GATEWAY_UNIT)
+    try:
+        box.run(["prlimit", f"--pid={pid}", "--nofile=3:"], user=USER)
+        limited_usec = last_fed_usec(box)
+        box.wait_for(lambda: last_fed_usec(box) > limited_usec + 2e6 * WATCHDOG_SECONDS, 5 * WATCHDOG_SECONDS,
+                     "it is fed for longer than systemd is patient")
+        assert box.main_pid(GATEWAY_UNIT) == pid
+        box.run(["prlimit", f"--pid={pid}", "--nofile=1024:"], user=USER)
+        assert is_well(box) and box.main_pid(GATEWAY_UNIT) == pid
+    finally:
+        box.run(["rm", drop_in])
+        box.systemctl("daemon-reload")
+        box.systemctl("restart", GATEWAY_UNIT)
