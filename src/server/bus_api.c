@@ -295,7 +295,7 @@ int bus_api_new(Supervisor *s, BusApi **ret) {
         if (!api)
                 return -ENOMEM;
         api->context.supervisor = s;
-        r = bus_waiters_new(&api->context.waiters);
+        r = bus_waiters_new(supervisor_event(s), &api->context.waiters);
         if (r >= 0)
                 r = resets_new(s, &api->context.resets);
         if (r >= 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/outcome.h"
 #include "core/json_tree.h"
 #include "server/observation.h"
@@ -18,27 +19,22 @@ enum {
         ASKERS_OF_ONE_MAX = 64,
 };
 
+/* From an answer for which there was no memory to the next try. */
+#define ANSWER_AGAIN_USEC (100 * USEC_PER_MSEC)
+
 typedef struct BusWaiter {
         STAILQ_ENTRY(BusWaiter) entry;
         sd_bus_message *call;
-        Service *service;
+        Service *service; /* NULL: it is gone, and the answer is owed */
         WaitFor what;
+        bool is_owed; /* an answer that could not be made */
 } BusWaiter;
 
 struct BusWaiters {
         STAILQ_HEAD(, BusWaiter) list;
         size_t n;
+        sd_event_source *again; /* made at once: where an answer fails, a timer would as well */
 };
-
-int bus_waiters_new(BusWaiters **ret) {
-        BusWaiters *w = calloc(1, sizeof *w);
-
-        if (!w)
-                return -ENOMEM;
-        STAILQ_INIT(&w->list);
-        *ret = w;
-        return 0;
-}
 
 static void waiter_drop(BusWaiters *w, BusWaiter *waiter) {
         STAILQ_REMOVE(&w->list, waiter, BusWaiter, entry);
@@ -56,6 +52,7 @@ BusWaiters *bus_waiters_free(BusWaiters *w) {
         if (!w)
                 return NULL;
         bus_waiters_drop_all(w);
+        sd_event_source_disable_unref(w->again);
         free(w);
         return NULL;
 }
@@ -122,23 +119,83 @@ static int answer_state(const BusWaiter *waiter) {
         return sd_bus_reply_method_return(waiter->call, "s", service_state_to_string(s->shown_state));
 }
 
-static void answer(const BusWaiter *waiter) {
+static int answer_probes(const BusWaiter *waiter) {
+        struct json_object *evidence = service_json_evidence(waiter->service);
+        _cleanup_free_ char *text = json_tree_text(evidence);
+
+        json_object_put(evidence);
+        return text ? sd_bus_reply_method_return(waiter->call, "s", text) : -ENOMEM;
+}
+
+static int answer_removed(const BusWaiter *waiter) {
+        const char *name;
         int r;
 
         if (waiter->what == WAIT_FOR_REMOVAL)
-                r = sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
-                                               "%s: cannot be removed yet: %s", waiter->service->definition->name,
-                                               waiter->service->fault);
-        else if (waiter->what == WAIT_FOR_PROBES) {
-                struct json_object *evidence = service_json_evidence(waiter->service);
-                _cleanup_free_ char *text = json_tree_text(evidence);
+                return sd_bus_reply_method_return(waiter->call, NULL);
+        /* Each call that waits has it first. */
+        r = sd_bus_message_rewind(waiter->call, 1);
+        if (r >= 0)
+                r = sd_bus_message_read(waiter->call, "s", &name);
+        return r < 0 ? r
+                     : sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_NO_SUCH_SERVICE)->dbus_name,
+                                                  "%s: removed meanwhile", name);
+}
 
-                r = text ? sd_bus_reply_method_return(waiter->call, "s", text) : -ENOMEM;
-                json_object_put(evidence);
-        } else
-                r = answer_state(waiter);
+static int answer_truly(const BusWaiter *waiter) {
+        if (!waiter->service)
+                return answer_removed(waiter);
+        if (waiter->what == WAIT_FOR_REMOVAL)
+                return sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_BUSY)->dbus_name,
+                                                  "%s: cannot be removed yet: %s", waiter->service->definition->name,
+                                                  waiter->service->fault);
+        return waiter->what == WAIT_FOR_PROBES ? answer_probes(waiter) : answer_state(waiter);
+}
+
+/* An answer for which there is no memory is made a little later: whoever waits would take silence for a server that
+ * hangs, and an error for a change that was not made. */
+static void answer(BusWaiters *w, BusWaiter *waiter) {
+        int r = answer_truly(waiter);
+
+        waiter->is_owed = service_step_may_pass(r);
+        if (waiter->is_owed) {
+                (void) sd_event_source_set_time_relative(w->again, ANSWER_AGAIN_USEC);
+                (void) sd_event_source_set_enabled(w->again, SD_EVENT_ONESHOT);
+                return;
+        }
         if (r < 0)
                 (void) sd_bus_reply_method_errno(waiter->call, r, NULL);
+        waiter_drop(w, waiter);
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        BusWaiters *w = userdata;
+        BusWaiter *next;
+
+        (void) source;
+        (void) usec;
+        for (BusWaiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
+                next = STAILQ_NEXT(waiter, entry);
+                if (waiter->is_owed)
+                        answer(w, waiter);
+        }
+        return 0;
+}
+
+int bus_waiters_new(sd_event *event, BusWaiters **ret) {
+        _cleanup_(bus_waiters_freep) BusWaiters *w = calloc(1, sizeof *w);
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        STAILQ_INIT(&w->list);
+        r = sd_event_add_time(event, &w->again, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_again, w);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(w->again, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
 }
 
 static bool concerns(const BusWaiter *waiter, const Service *judged) {
@@ -151,10 +208,8 @@ void bus_waiters_service_evaluated(BusWaiters *w, Service *s) {
 
         for (BusWaiter *waiter = STAILQ_FIRST(&w->list); waiter; waiter = next) {
                 next = STAILQ_NEXT(waiter, entry);
-                if (!concerns(waiter, s) || !is_over(waiter))
-                        continue;
-                answer(waiter);
-                waiter_drop(w, waiter);
+                if (waiter->service && concerns(waiter, s) && is_over(waiter))
+                        answer(w, waiter);
         }
 }
 
@@ -165,11 +220,7 @@ void bus_waiters_service_removed(BusWaiters *w, Service *s) {
                 next = STAILQ_NEXT(waiter, entry);
                 if (waiter->service != s)
                         continue;
-                if (waiter->what == WAIT_FOR_REMOVAL)
-                        (void) sd_bus_reply_method_return(waiter->call, NULL);
-                else
-                        (void) sd_bus_reply_method_errorf(waiter->call, outcome_info(HERO_E_NO_SUCH_SERVICE)->dbus_name,
-                                                          "%s: removed meanwhile", s->definition->name);
-                waiter_drop(w, waiter);
+                waiter->service = NULL;
+                answer(w, waiter);
         }
 }

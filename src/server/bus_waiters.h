@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Callers that wait for the end of what they asked for. Each is answered exactly once. */
+/* Callers that wait for the end of what they asked for. Each is answered exactly once: where there is no memory
+ * for that, a little later. */
 
 #include <systemd/sd-bus.h>
 
@@ -15,7 +16,7 @@ typedef enum WaitFor {
 
 typedef struct BusWaiters BusWaiters;
 
-int bus_waiters_new(BusWaiters **ret);
+int bus_waiters_new(sd_event *event, BusWaiters **ret);
 BusWaiters *bus_waiters_free(BusWaiters *w);
 DEFINE_CLEANUP(BusWaiters *, bus_waiters_free)
 

@@ -90,6 +90,8 @@ def main() -> int:
     parser.add_argument("--kinds", default="1,2,3,4", help="1 no memory, 2 error, 3 EINTR, 4 short")
     parser.add_argument("--spans", default="", help="so many in a row: 1,30; else as of each program")
     parser.add_argument("--stride", default="1", help="from one n to the next, of the server: 30 with spans of 30")
+    parser.add_argument("--first", default="1", help="from this n on, of the server")
+    parser.add_argument("--last", default="0", help="up to this n, of the server; 0: until nothing is left to fail")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     options = parser.parse_args()
@@ -100,10 +102,11 @@ def main() -> int:
     try:
         for part in [options.part] if options.part else PARTS:
             prepare_part, run_part, spans = PARTS[part]
+            numbers = ["--first", options.first, "--last", options.last, "--stride", options.stride] if part == "server" else []
             with Box(layers=[layer]) as box:
                 prepare_part(box)
                 results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
-                                    "--spans", options.spans or spans, timeout=24 * 3600)
+                                    "--spans", options.spans or spans, *numbers, timeout=24 * 3600)
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)
     findings = [finding for result in results for finding in result["findings"]]

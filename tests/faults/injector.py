@@ -213,7 +213,7 @@ class Injector:
         self.bus.be_patient(PATIENCE_SECONDS)
         scenario.prepare()
         self.bus.be_patient(PATIENCE_SECONDS if span == 1 else SHORT_PATIENCE_SECONDS)
-        before = self.server()
+        before, began = self.server(), time.time()
         self.plan.begin(kind, n, span)
         answer, took = self.make(scenario)
         _, failed = self.plan.end()
@@ -224,6 +224,7 @@ class Injector:
         def wrong(what: str) -> None:
             result.findings.append(f"{result.scenario}, {result.way} at {n}: {what} (answered: {answer.error or 'done'})")
             print(f"    {result.findings[-1]}", file=sys.stderr, flush=True)
+            print(log_since(began), file=sys.stderr, flush=True)
         if took > WITHIN_SECONDS:
             wrong(f"answered after {took:.0f} s only")
         if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
@@ -377,6 +378,12 @@ def how_it_ended(unit: str) -> str:
     words = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(LAST_WORDS_LINES), "-u", unit]
     subprocess.run(["journalctl", "--sync"], check=False)
     return " | ".join(subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines())
+
+
+def log_since(when: float) -> str:
+    """What the server said, and systemd of it: a finding that does not come again is explained by it or not at all."""
+    words = ["journalctl", "-o", "short-precise", "--no-hostname", "--since", f"@{when:.6f}", "-n", "40"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
 def main() -> int:

@@ -469,6 +469,25 @@ def test_reasons_do_not_outlive_the_definition_that_they_are_about(box):
     remove(box, "many")
 
 
+def start_and_remove(name):
+    """On one connection, so that they come in this order: the error's name and the text of each answer."""
+    manager = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
+    with RawBus() as bus:  # noqa: F821
+        bus.send(*manager, "StartService", "st", name, 0)
+        bus.send(*manager, "RemoveService", "st", name, 0)
+        answers = []
+        for _ in range(2):
+            error, n_bytes = bus.receive()
+            answers.append((error, bus.last_text() if n_bytes else ""))
+        return answers
+
+
+def test_who_waits_for_the_start_of_a_service_that_is_removed_is_told_so(box):
+    box.apply(sleeper("leaving", autostart=False, ready="notify"))
+    answers = box.agent.call(start_and_remove, "leaving")
+    assert answers == [["org.hero.Proc1.Error.NoSuchService", "leaving: removed meanwhile"], ["", ""]]
+
+
 def test_services_that_come_and_go_are_signalled(box):
     box.write_file("/tmp/passing.json", json.dumps(sleeper("passing")))
     match = f"{FROM_US},interface='org.freedesktop.DBus.ObjectManager'"
