@@ -323,8 +323,6 @@ static void tell_redefined(Service *s) {
 }
 
 static void do_update(Service *s, UnitPlanChange units, Prepared *p) {
-        int r = 0;
-
         sockets_forget(supervisor_sockets(s->supervisor), s);
         service_become(s, TAKE_PTR(p->next));
         sockets_follow(supervisor_sockets(s->supervisor), s);
@@ -335,9 +333,7 @@ static void do_update(Service *s, UnitPlanChange units, Prepared *p) {
         else
                 s->intention = p->intention;
         if (units == UNIT_PLAN_LIVE)
-                r = service_live_begin(s, p->old_plan);
-        if (r < 0)
-                service_live_owe(s, r);
+                service_live_begin(s, p->old_plan);
         tell_redefined(s);
         supervisor_mark(s);
 }

@@ -128,9 +128,8 @@ static void finish_intention(Service *s, bool units_there) {
                 start_again(s);
                 break;
         case INTENTION_REFRESH:
-                if (service_live_begin(s, NULL) >= 0)
-                        return; /* which ends it */
-                break;
+                service_live_begin(s, NULL);
+                return; /* which ends it */
         case INTENTION_NONE:
         case _INTENTION_MAX:
                 break;

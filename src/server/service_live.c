@@ -26,32 +26,54 @@ void service_live_interrupt(Service *s) {
         s->live.told = false;
 }
 
-int service_live_begin(Service *s, struct json_object *old) {
+/* Negative only where it passes. */
+static int find_changes(Service *s, struct json_object *old, struct json_object **ret) {
         UnitPlanContext context = supervisor_plan_context(s->supervisor);
         struct json_object *plan = NULL, *changes = NULL;
         int r = unit_plan_build(s->definition, &context, &plan);
 
-        if (r >= 0)
+        if (r >= 0) {
                 changes = unit_plan_live_changes(old, plan);
-        if (r >= 0 && changes)
-                r = service_units_write_exec_files(s, plan);
+                r = changes ? service_units_write_exec_files(s, plan) : -ENOMEM;
+        }
         json_object_put(plan);
-        if (!changes)
-                return -ENOMEM;
+        if (r < 0 && (!changes || service_step_may_pass(r))) {
+                json_object_put(changes);
+                return r;
+        }
         if (r < 0)
                 log_warning("%s: its argument files cannot be written: %s", s->definition->name, strerror(-r));
+        *ret = changes;
+        return 0;
+}
 
-        /* What has been told already is told again, in the same order: the last one counts. */
-        service_live_interrupt(s);
-        s->live.service = s;
-        if (!s->live.changes) {
-                s->live.changes = changes;
+/* What has been told already is told again, in the same order: the last one counts. */
+static int add_changes(LiveChanges *live, struct json_object *changes) {
+        if (!live->changes) {
+                live->changes = changes;
                 return 0;
         }
         for (size_t i = 0; i < json_object_array_length(changes); i++)
-                json_tree_append(s->live.changes, json_object_get(json_object_array_get_idx(changes, i)));
+                json_tree_append(live->changes, json_object_get(json_object_array_get_idx(changes, i)));
         json_object_put(changes);
-        return 0;
+        live->changes = json_tree_finish(live->changes);
+        return live->changes ? 0 : -ENOMEM;
+}
+
+void service_live_begin(Service *s, struct json_object *old) {
+        struct json_object *changes;
+        int r;
+
+        /* First of all: the end of what is in flight would be taken for the end of this. */
+        service_live_interrupt(s);
+        s->live.service = s;
+        /* What is owed was never told, so that `old` is not what its units were made by. */
+        r = find_changes(s, s->live.is_owed ? NULL : old, &changes);
+        if (r >= 0)
+                r = add_changes(&s->live, changes);
+        s->live.is_owed = r < 0;
+        if (r < 0)
+                service_retry_later(s, s->definition->name, r);
 }
 
 /* All is told again in a moment, in the same order. */
@@ -85,27 +107,12 @@ static void on_told(void *userdata, int r, const char *job_result, const char *t
                 end(s);
 }
 
-void service_live_owe(Service *s, int r) {
-        s->live.is_owed = true;
-        service_retry_later(s, s->definition->name, r);
-}
-
-/* What it was before is not known any more: all of it is told. */
-static void begin_owed(Service *s) {
-        int r = service_live_begin(s, NULL);
-
-        if (r < 0)
-                service_live_owe(s, r);
-        else
-                s->live.is_owed = false;
-}
-
 void service_live_advance(Service *s) {
         LiveChanges *live = &s->live;
 
         if (live->is_owed)
-                begin_owed(s);
-        if (!live->changes || live->told)
+                service_live_begin(s, NULL); /* what it was before is not known any more: all of it is told */
+        if (live->is_owed || !live->changes || live->told)
                 return;
         live->told = true;
         for (size_t i = 0; i < json_object_array_length(live->changes); i++) {

@@ -7,11 +7,9 @@
 #include "server/service.h"
 
 /* The service has got a new definition: what follows from it is done as soon as its units are settled. `old` is the
- * plan that its units were made by; NULL: not known, all of it is told. -ENOMEM. */
-int service_live_begin(Service *s, struct json_object *old);
-
-/* service_live_begin() failed by `r`: it is begun again in a moment, however often that needs. */
-void service_live_owe(Service *s, int r);
+ * plan that its units were made by; NULL: not known, all of it is told. Where there is no memory for it, it is begun
+ * again in a moment, however often that needs. */
+void service_live_begin(Service *s, struct json_object *old);
 
 /* Tells systemd what is still to be told. Only while units are settled. */
 void service_live_advance(Service *s);

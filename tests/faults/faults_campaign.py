@@ -30,7 +30,7 @@ def make_faulty(box: Box, unit: str, program: str) -> None:
     box.write_file(f"{FOLDER}/plan", "\0" * PLAN_BYTES, mode=0o666)
     box.write_file(f"/run/systemd/system/{unit}.d/faults.conf",
                    f"[Service]\nExecStart=\nExecStart={box.fixture(program)}\n"
-                   f"Environment=FAULT_PLAN={FOLDER}/plan\nReadWritePaths={FOLDER}\n")
+                   f"Environment=FAULT_PLAN={FOLDER}/plan FAULT_TRACE=1\nReadWritePaths={FOLDER}\n")
     box.systemctl("daemon-reload")
 
 

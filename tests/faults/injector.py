@@ -105,6 +105,17 @@ class Bus:
             self._raw = None
             return Answer(f"{NO_ANSWER}{gone}")
 
+    def call_at_once(self, *calls: tuple) -> Answer:
+        """One behind the other, before any is answered: the last one's answer."""
+        try:
+            self._raw = self._raw or RawBus(patience_seconds=self._patience_seconds)
+            for call in calls:
+                self._raw.send(*MANAGER, *call)
+            return Answer([self._raw.receive() for _ in calls][-1][0])
+        except (OSError, RuntimeError) as gone:
+            self._raw = None
+            return Answer(f"{NO_ANSWER}{gone}")
+
 
 @dataclass
 class Scenario:
@@ -139,6 +150,7 @@ class Injector:
         # with a file of its arguments, and a folder that becomes its user's
         self.owned = json.dumps({"name": "extra", "exec": ["/bin/sh", "-c", "exec sleep infinity"], "user": "nobody"})
         self.limited = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "64M"}})
+        self.loose = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "128M"}})
 
     # what is so
 
@@ -356,6 +368,9 @@ class Injector:
                      self.check_owned, self.is_made_anew),
             Scenario("apply, limited", lambda: call("ApplyDefinitions", "ast", [self.limited], 0), self.make_extra,
                      self.check_limited, self.is_limited),
+            Scenario("apply, twice", lambda: self.bus.call_at_once(
+                ("ApplyDefinitions", "ast", [self.loose], 0), ("ApplyDefinitions", "ast", [self.limited], 0)),
+                     self.make_extra, self.check_limited, self.is_limited),
             Scenario("stop", lambda: call("StopService", "st", "extra", 0), self.make_extra, self.check_processes(False)),
             Scenario("start", lambda: call("StartService", "st", "extra", 0),
                      lambda: (self.make_extra(), call("StopService", "st", "extra", 0)), self.check_processes(True)),
