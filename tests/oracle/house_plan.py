@@ -10,6 +10,7 @@ from typing import Any
 
 RUN = "/run/hero"
 STATE = "/run/chaos"  # faults, and what nginx and strangers write
+NARROW = 2  # a backlog that the looks of the oracle alone fill in half a second; that of the others they never do
 
 
 @dataclass
@@ -23,6 +24,7 @@ class ActionShape:
     faults: str = ""  # the file that switches its faults; "" where it has none
     paths: list[str] = field(default_factory=list)  # of HTTP, that its probes ask for
     delay: float = 0.3
+    is_narrow: bool = False  # its queue fills as soon as it accepts nothing any more
 
 
 @dataclass
@@ -100,7 +102,7 @@ def shape_of(definition: dict[str, Any]) -> ServiceShape:
         words = value["exec"] if isinstance(value["exec"], list) else [value["exec"]]
         faults = words[words.index("--faults") + 1] if "--faults" in words else ""
         actions.append(ActionShape(key, unit, f"hero.slice/{slice_name(name)}/{unit}", value.get("kind") == "oneshot",
-                                   faults, [], value.get("restart", {}).get("delay_ms", 1000) / 1000))
+                                   faults, [], value.get("restart", {}).get("delay_ms", 1000) / 1000, "--backlog" in words))
         sockets += [SocketShape(f"{folder}/{path}", key) for path in value.get("sockets", [])]
     owner = {socket.path: socket.action for socket in sockets}
     processes = [action.name for action in actions if not action.oneshot]
@@ -132,7 +134,7 @@ class House:
         self.definitions: list[dict[str, Any]] = []
         makers = [self._notify, self._pair, self._fd3, self._file, self._port_service, self._nginx, self._mixed,
                   self._oneshot, self._chain, self._socket_only, self._sleeper, self._connect, self._report,
-                  self._gives_up, self._dashed]
+                  self._gives_up, self._dashed, self._narrow, self._narrow_and_asked]
         for number in range(n_services):
             make = makers[number] if number < len(makers) else self._random.choice(makers[:4] + [self._chain])
             self.definitions.append(make(number))
@@ -219,6 +221,15 @@ class House:
         definition = self._notify(n, "notify", f"silent{n}")
         definition.pop("probes")
         return definition
+
+    def _narrow(self, n: int) -> dict[str, Any]:
+        """Nothing but its queue shows that it stands still, and nobody heals it."""
+        definition = {**self._socket_only(n), "name": f"narrow{n}", "on_unhealthy": "report"}
+        return {**definition, "exec": self._server(f"narrow{n}", "rpc.sock", "notify", "--backlog", str(NARROW))}
+
+    def _narrow_and_asked(self, n: int) -> dict[str, Any]:
+        definition = self._notify(n, "notify", f"tight{n}")
+        return {**definition, "on_unhealthy": "restart", "exec": [*definition["exec"], "--backlog", str(NARROW)]}
 
     def _sleeper(self, n: int) -> dict[str, Any]:
         return {"name": f"sleeper{n}", "exec": ["/bin/sleep", "infinity"], **self._common()}

@@ -18,6 +18,7 @@ from timeline import Timeline
 
 EFFECT_SECONDS = 0.4  # from what was done until it has taken effect: the service has to read of it first
 KEPT_MAX = 256  # of one service
+QUEUE_FULL = "frozen, its queue is full"
 
 Hits = Callable[["Injury"], bool]
 
@@ -46,8 +47,8 @@ class Injury:
     def hits_probe(self, probe: ProbeShape) -> bool:
         if self.what.startswith("handler"):
             return self.action == probe.action and not probe.connects and self.path in ("*", probe.path)
-        if self.stands_still:  # the kernel still connects whoever comes
-            return self.action == probe.action and not probe.connects
+        if self.stands_still:  # the kernel still connects whoever comes, while there is room
+            return self.action == probe.action and (self.what == QUEUE_FULL or not probe.connects)
         return self.path == probe.address
 
     def over(self, looks: Timeline) -> float:

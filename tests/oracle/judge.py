@@ -17,7 +17,7 @@ from house_plan import ServiceShape
 from injuries import Injuries
 from registers import Registers
 from timeline import Timeline
-from truth import ServiceTruth
+from truth import ServiceTruth, SocketTruth
 
 SLACK_SECONDS = 1.0  # as the issue of the proof has it; a test on a machine that may be slow and busy gives more
 SAMPLE_SECONDS = 0.2  # no sample of a unit or a socket comes later than this after the one before, as a rule
@@ -97,7 +97,7 @@ def parts_of(truth: ServiceTruth, t: float) -> list[Part]:
     for name, p in truth.probes.items():
         if not p.shape.report:
             span = p.answers.since(t, False)
-            slowest = span[1] if span else p.shape.timeout
+            slowest = span[1] if span and span[2] != "queue full" else p.shape.timeout  # who finds it full knocks again
             parts.append(Part(name, "probe", p.shape.action, p.answers, p.shape.shown_within(slowest),
                               p.shape.failed_within(slowest), p.shape.seen_well_within() + STALE_GRACE_SECONDS))
     return parts
@@ -216,10 +216,10 @@ class Judge:
             if not self._is_named(part, row):
                 continue
             since = row.asked - recovery - self.surroundings.slack
-            if self._may_have_been_bad(self.truth, part, since, row):
-                return self._not_by_operator(row)
-            if row.reason == "socket-not-accepting" and part.kind == "socket" and \
-                    self.truth.sockets[part.name].kept_too_long(since, row.answered):
+            if row.reason == "socket-not-accepting" and part.kind == "socket":
+                if self._may_have_turned_away(self.truth.sockets[part.name], part, since, row):
+                    return self._not_by_operator(row)
+            elif self._may_have_been_bad(self.truth, part, since, row):
                 return self._not_by_operator(row)
         a = row.asked - longest - self.surroundings.slack
         if self.surroundings.disturbance(a, row.answered) == "truth unseen":
@@ -236,6 +236,11 @@ class Judge:
         if row.reason.startswith("socket-") and row.subject.startswith("port "):  # it goes with its process, and probes ask it
             return part.kind == "unit" or part.kind == "probe" and isinstance(self.truth.probes[part.name].shape.address, int)
         return not row.reason.startswith("socket-") or part.kind == "socket" and row.subject in ("", part.name)
+
+    def _may_have_turned_away(self, socket: SocketTruth, part: Part, a: float, row: Row) -> bool:
+        """A queue that was full once may be a burst: it is dead when nobody was taken from it for a second."""
+        return socket.kept_too_long(a, row.answered) or self._may_have_been_bad(self.truth, part, a, row) and \
+            socket.may_have_kept(QUEUE_FULL_SECONDS - 2 * SAMPLE_SECONDS, a, row.answered)
 
     def _is_owed_a_run(self, row: Row) -> bool:
         """Of a oneshot "inactive" is good, whether it has done its work or never did. A stop of the slice takes its unit away;

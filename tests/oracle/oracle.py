@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import shape_of  # noqa: E402
-from injuries import Injuries, Injury  # noqa: E402
+from injuries import QUEUE_FULL, Injuries, Injury  # noqa: E402
 from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
 from registers import Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
@@ -204,12 +204,13 @@ class Oracle:
             self.loop.after(FAULT_SHOWN_WITHIN_SECONDS, lambda: self._measure(fault))
 
     def _measure(self, fault: Fault) -> None:
-        """How long after the fault a row said something else than running: where it was running, the fault was not taken
-        back before, and the server was there."""
+        """How long after the fault a row said something else than running (of a full queue: that it is full, as probes fail
+        as well): where it was running, the fault was not taken back before, and the server was there."""
         story = self.stories[fault.service]
-        states = [(t, text.split()[0]) for t, text in story.rows]
-        before = next((state for t, state in reversed(states) if t <= fault.at), "")
-        shown = next((t for t, state in states if t > fault.at and state != "running"), None)
+        before = next((text.split()[0] for t, text in reversed(story.rows) if t <= fault.at), "")
+        says = "failed socket-not-accepting" if fault.kind == QUEUE_FULL else ""
+        shown = next((t for t, text in story.rows if t > fault.at and not text.startswith("running") and
+                      text.startswith(says)), None)
         cleared = next((t for t, text in story.faults if t > fault.at and text.startswith("cleared")), float("inf"))
         if before == "running" and shown and shown < min(cleared, fault.at + FAULT_SHOWN_WITHIN_SECONDS) and \
                 not any(fault.at <= t <= shown for t in self.servers) and \

@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 from clients import Client, Operation, Teller, run, send_signal
 from house_plan import STATE, ActionShape, ServiceShape, slice_name
+from injuries import QUEUE_FULL
 from registers import REMOVED
 from truth import read_pids
 
@@ -133,7 +134,8 @@ class ServiceChaos:
         self._repair(shape, 1.0)
 
     def freeze(self, shape: ServiceShape, action: str, seconds: float) -> None:
-        self._switched("frozen, its queue fills", shape, shape.action(action), "freeze", seconds)
+        kind = QUEUE_FULL if shape.action(action).is_narrow else "frozen, its queue fills"
+        self._switched(kind, shape, shape.action(action), "freeze", seconds)
 
     def children(self, shape: ServiceShape, action: str, seconds: float) -> None:
         if shape.action(action).faults:

@@ -135,6 +135,15 @@ class SocketTruth:
         return any(not run.good and min(run.end, b) - run.start >= WAITED_TOO_LONG_SECONDS - 2 * SOCKETS_EVERY_SECONDS
                    for run in self.drained.history(a, b))
 
+    def may_have_kept(self, seconds: float, a: float, b: float) -> bool:
+        """Somebody for so long, until some moment between a and b: no look says that meanwhile nobody waited."""
+        last = a - seconds
+        for run in self.drained.history(last, b):
+            if run.good and run.start - last >= seconds:
+                return True
+            last = run.end if run.good else last
+        return b - last >= seconds
+
     def sample(self) -> None:
         start = time.monotonic()
         word = self._connect()

@@ -17,7 +17,7 @@ SLACK = "3"  # the machine may be slow and busy; the exact bounds are the campai
 
 
 def chaos(box, seed: int, *options: str) -> None:
-    report = run_in(box, seed, SECONDS, "--services", "16", "--slack", SLACK, *options)
+    report = run_in(box, seed, SECONDS, "--services", "17", "--slack", SLACK, *options)
     assert not any(harm_of(report).values()), "\n\n".join([str(report["findings"]), *report["shown"]])
     line = line_of(report)
     assert sum_of([line, line])["rows"] == 2 * report["rows"] == 2 * sum(

@@ -15,11 +15,12 @@ from box import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 # pylint: disable=wrong-import-position
+from chaos_plan import Planner  # noqa: E402
 from event_loop import Loop  # noqa: E402
-from house_plan import shape_of  # noqa: E402
+from house_plan import House, shape_of  # noqa: E402
 from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
-from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Oracle, was_ill_for_long  # noqa: E402
+from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Fault, Oracle, was_ill_for_long  # noqa: E402
 from registers import Registers  # noqa: E402
 from service_chaos import ServiceChaos  # noqa: E402
 from truth import InvocationChange, ServiceTruth  # noqa: E402
@@ -53,9 +54,10 @@ class Looks:
 
     def _look(self, timeline: Any, what: str, every: float, well: str) -> None:
         since, until, detail = self._bad.get(what, (99.0, 99.0, ""))
+        took = 0.0 if detail == "queue full" else 0.4
         for at in (i * every for i in range(int(20 / every))):
             good = not since <= at <= until
-            timeline.add(at, at, good, well if good else detail, 0.0 if good else 0.4)
+            timeline.add(at, at, good, well if good else detail, 0.0 if good else took)
 
     def judged(self, state: str, reason: str, *injuries: Injury, at: float = 7.95, of: str = "",
                subject: str = "") -> str:
@@ -225,6 +227,37 @@ def test_a_full_queue_may_have_been_drained_between_two_looks_where_its_service_
     assert looks.judged("running", "", *done) in ("true", "late") and looks.judged("running", "", *done[:1]) == "lie"
 
 
+def test_a_full_queue_turns_the_oracle_away_at_once_and_hero_proc_when_its_time_is_over(_box):
+    """hero_proc knocks again until its probe times out, so it shows a failure as of a handler that hangs."""
+    for probe in ({}, {"type": "connect"}):
+        looks = Looks(web(3, **probe), probe=(4.0, 12.0, "queue full"))
+        assert looks.judged("running", "", at=5.8) == "late" and looks.judged("running", "", at=6.0) == "lie"
+        assert looks.judged("degraded", "probe-failed", at=6.6) == "apart"
+        assert looks.judged("degraded", "probe-failed", at=7.2) == "lie"
+
+
+def test_no_row_may_go_on_saying_that_a_service_serves_whose_queue_is_full(_box):
+    looks = Looks({**web(), "probes": []}, socket=(4.0, 12.0, "queue full"), queue=(4.0, 12.0, "somebody waits"))
+    assert looks.judged("running", "", at=5.9) == looks.judged("degraded", "socket-not-accepting", at=5.9).replace("apart", "late")
+    assert looks.judged("running", "", at=6.1) == looks.judged("degraded", "socket-not-accepting", at=6.1) == "lie"
+    assert looks.judged("failed", "socket-not-accepting", at=6.1) == "true"
+
+
+def test_a_queue_that_is_full_for_a_moment_is_no_dead_socket(_box):
+    def judged(until: float, at: float) -> str:
+        full = (7.0, until, "queue full")
+        return Looks({**web(), "probes": []}, socket=full, queue=full).judged("failed", "socket-not-accepting", at=at)
+
+    assert judged(7.3, 7.35) == judged(7.3, 7.9) == judged(12.0, 7.35) == "lie"
+    assert judged(12.0, 8.05) == judged(8.0, 8.5) == "true"
+
+
+def test_who_knocks_at_a_full_queue_is_turned_away_also_where_he_only_connects(_box):
+    done, back = Injury("frozen, its queue is full", 7.0, "main", means="switch"), cleared(7.5)
+    assert Looks(web(type="connect")).judged("failed", "probe-failed", done, back) == "true"
+    assert Looks(web()).judged("failed", "probe-failed", done, back) == "true"
+
+
 def test_what_was_up_between_two_looks_and_killed_was_running(_box):
     def judged(restarted: float, *injuries: Injury) -> str:
         looks = Looks({"name": "web", "exec": ["/bin/true"]}, restarted, unit=(4.0, 12.0, "activating/auto-restart"))
@@ -282,6 +315,32 @@ def test_what_chaos_tells_says_which_handler_is_broken_from_before_until_after(_
     assert injuries.failed_probe(probe.shape, probe.answers, told.events[0]["at"], told.events[1]["at"])
     assert not injuries.failed_probe(probe.shape, probe.answers, 0.0, told.events[0]["at"] - 0.001)
     assert not injuries.failed_probe(probe.shape, probe.answers, told.events[1]["at"] + 0.001, float("inf"))
+
+
+def test_a_full_queue_is_a_fault_of_its_own_and_shown_when_a_row_names_it(_box):
+    with tempfile.TemporaryDirectory() as folder:
+        for options, kind, shown in (([], "frozen, its queue fills", 0.5), (["--backlog", "2"], "frozen, its queue is full", 1.5)):
+            definition = {**web(), "exec": ["/bin/true", "--faults", f"{folder}/web.faults", *options]}
+            shape, told = shape_of(definition), Told()
+            chaos = ServiceChaos(told, {"web": shape})
+            chaos.stopping.set()
+            chaos.freeze(shape, "main", 5)
+            oracle = Oracle(Loop(), [definition], 1.0)
+            at = told.events[0]["at"]
+            assert told.events[0]["kind"] == kind
+            for later, state, reason in ((-1.0, "running", ""), (0.5, "degraded", "probe-failed"),
+                                         (1.5, "failed", "socket-not-accepting"), (3.0, "running", "")):
+                oracle._follow_row(Row(at + later, at + later, "StateChanged", "web", state, reason))  # pylint: disable=protected-access
+            oracle._measure(Fault(kind, "web", at))  # pylint: disable=protected-access
+            assert [round(seconds, 3) for seconds in oracle.latencies[kind]] == [shown]
+
+
+def test_some_of_what_chaos_breaks_has_a_queue_that_fills(_box):
+    shapes = [shape_of(definition) for definition in House(7, 24, "/fixture").definitions]
+    narrow = [shape for shape in shapes for action in shape.actions if action.is_narrow]
+    assert {bool(shape.probes) for shape in narrow} == {True, False}
+    steps = Planner(7, shapes, 600, 2.5, 0, 0).steps()
+    assert sum(step.kind == "freeze" and step.service in [shape.name for shape in narrow] for step in steps) > 20
 
 
 def test_each_of_the_first_findings_has_its_story_and_no_row_of_them_hides_what_comes_after(_box):
