@@ -283,8 +283,8 @@ demo:  ## show each failure happening and being caught (as root; KEEP=1 leaves a
 MINUTES ?= 2
 SEED ?=
 .PHONY: chaos
-chaos: all tests  ## break everything at random for MINUTES, and judge what hero_proc said (SEED= replays, REPORT= keeps; as root)
-	/usr/bin/python3 tests/oracle/campaign.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+chaos: all tests  ## break everything at random for MINUTES, and judge what hero_proc said (SEED=, OPTIONS= replay, REPORT= keeps; as root)
+	/usr/bin/python3 tests/oracle/campaign.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT)) $(OPTIONS)
 
 .PHONY: clean
 clean:  ## remove what was built

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -93,7 +94,7 @@ def keep(line: dict[str, Any], report: Path) -> None:
 def explain_in(report: Path, seed: int, text: str) -> int:
     if alter(report, lambda lines: explain(lines, seed, text)):
         return 0
-    print(f"no campaign of seed {seed} found anything", file=sys.stderr)
+    print(f"no campaign of seed {seed} is there", file=sys.stderr)
     return 1
 
 
@@ -115,15 +116,26 @@ def campaign(options: argparse.Namespace, rest: list[str]) -> tuple[dict[str, An
     return report, line_of(report, load=[load, os.getloadavg()[0]], **where)
 
 
-def main() -> int:
+def the_same_again(options: argparse.Namespace, rest: list[str]) -> str:
+    words = [*rest, *(["--root", options.root] if options.root else [])]
+    given = f" OPTIONS={shlex.quote(shlex.join(words))}" if words else ""
+    return f"make chaos MINUTES={options.minutes:g} SEED={options.seed}{given}"
+
+
+def arguments(words: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+    """And what is for chaos.py."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100000)
     parser.add_argument("--report", type=Path, help="add a line to the ledger beside this file, and make the file anew from it")
-    parser.add_argument("--explain", metavar="TEXT", help="run nothing: say in --report what the finding of --seed came from")
+    parser.add_argument("--explain", metavar="TEXT", help="run nothing: say in --report what came of --seed, and from what")
     parser.add_argument("--root", help="another Debian")
     parser.add_argument("--steps", action="store_true", help="print what was done, and when")
-    options, rest = parser.parse_known_args()
+    return parser.parse_known_args(words)
+
+
+def main() -> int:
+    options, rest = arguments()
     if options.explain:
         return explain_in(options.report, options.seed, options.explain)
     report, line = campaign(options, rest)
@@ -136,7 +148,7 @@ def main() -> int:
         print("\n".join(report["done"]))
     harm = {kind: n for kind, n in line["harm"].items() if n}
     print(f"the journal, the findings, the steps: build/test-logs/chaos-{options.seed}.*")
-    print(f"harm: {harm}; the same again: make chaos MINUTES={options.minutes:g} SEED={options.seed}" if harm
+    print(f"harm: {harm}; the same again: {the_same_again(options, rest)}" if harm
           else f"no lie and no harm in {report['rows']:,} rows")
     return 1 if harm or report["rows"] == 0 else 0
 

@@ -43,12 +43,11 @@ def write(file: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def explain(lines: list[dict[str, Any]], seed: int, text: str) -> bool:
-    """Of the latest campaign with that seed that found something."""
-    for line in reversed(lines):
-        if line["seed"] == seed and is_unclean(line):
-            line["explanation"] = text
-            return True
-    return False
+    """Of the latest campaign with that seed that found something; where none did, of the latest."""
+    of_seed = [line for line in lines if line["seed"] == seed]
+    for line in sorted(of_seed, key=is_unclean)[-1:]:
+        line["explanation"] = text
+    return bool(of_seed)
 
 
 def is_unclean(line: dict[str, Any]) -> bool:
