@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measures hero_proc beside its peers and beside the least that is possible, on a real systemd in a sandbox: `make bench`.
 
-Each part leaves its samples in build/bench/results (--quick: build/bench/quick), and the report is made of all that lie
-there: a part that was run again replaces what it found before, with a date of its own. Once all parts are there, and not
-quick ones, the report is docs/benchmarks.md; until then it lies beside the samples.
+Each part leaves its samples in build/bench/long with --long, else in build/bench/results (--quick: quick; --sizes alone: some), and the
+report is made of all that lie there: a part that was run again replaces what it found before, with a date of its own. Only
+the long ones, once all parts are there, become docs/benchmarks.md: what less was measured for does not take the place of
+what is published. Any other report lies beside its samples.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 import detecting  # noqa: E402
+import growing  # noqa: E402
 import machine  # noqa: E402
 import report  # noqa: E402
 import slopes  # noqa: E402
@@ -33,15 +35,16 @@ from box import REPOSITORY, Box, BoxError  # noqa: E402
 from figures import Figures  # noqa: E402
 from run import Installation, stop_on_signal  # noqa: E402
 
-WEB_PARTS = ("probe", "memory", "restart", "list")  # these share a house
+WEB_PARTS = ("probe", "memory", "restart", "list", "growth")  # these share a house
 FIGURES = {"probe": ("cpu_probe", "cpu", "rate", "late"), "memory": ("rss_anon", "rss", "pss", "fds"), "restart": ("restart", "restart_broken"),
-           "list": ("list",)}
+           "list": ("list",), "growth": growing.FIGURES}
 FORGET_TIMEOUT = 300.0
+RETURNED_SECONDS = 22.0  # the server's TRIM_DELAY_USEC, and the second by which it may be late
 PARTS = ("start", *WEB_PARTS, "detection", "slope")
 
 
 class Sizes:
-    """How much is measured. In full it takes some 15 minutes, quick 4; long adds some 20."""
+    """How much is measured. In full it takes some 20 minutes, quick 5; long adds some 20."""
 
     def __init__(self, quick: bool, long: bool, sizes: list[int] | None):
         self.quick = quick
@@ -51,6 +54,7 @@ class Sizes:
         self.lists = 5 if quick else 31
         self.detections = {"death": 2, "vanished": 2, "dead": 2, "hung": 1} if quick else (
             {"death": 20, "vanished": 20, "dead": 10, "hung": 8})
+        self.growths = {"death": 2, "vanished": 2, "dead": 2} if quick else {"death": 10, "vanished": 10, "dead": 8}
         self.events = 10 if quick else 100
         self.never_seconds = 8.0 if quick else 15.0
         self.slope_probes = 5_000 if quick else 1_000_000 if long else 100_000
@@ -61,6 +65,10 @@ class Sizes:
 
     def repetitions_probed(self, n: int) -> int:
         return 3 if n == 1000 and not self.quick else 1
+
+    def windows(self) -> str:
+        """The spans of time in which probes are counted, in words."""
+        return ", ".join(f"{self.repetitions_probed(n)} × {self.seconds_probed(n):g} s with {n}" for n in self.sizes_probed)
 
     def seconds_probed(self, n: int) -> float:
         return 5 if self.quick else 20 if n >= 1000 else 10
@@ -86,6 +94,11 @@ class Bench:
 
     def forget_all(self) -> None:
         self.inside("forget_all", FORGET_TIMEOUT, timeout=FORGET_TIMEOUT + 60)
+
+    def await_returned(self, since: float) -> None:
+        """Until what the server needed to start, or to start many, is the kernel's again: that has its time, and nothing tells
+        of it."""
+        self.inside("pause", max(since + RETURNED_SECONDS - time.monotonic(), 0.0))
 
     @staticmethod
     def say(text: str) -> None:
@@ -119,7 +132,8 @@ def run_part(name: str, wants: set[str], installation: Installation, options: ar
     """Measures it in a sandbox of its own and saves what was found. What fails leaves nothing."""
     began = time.monotonic()
     sizes = Sizes(options.quick, options.long, options.sizes)
-    figures = Figures(name, {**machine.describe(options.seed), "never_seconds": sizes.never_seconds})
+    figures = Figures(name, {**machine.describe(options.seed), "never_seconds": sizes.never_seconds,
+                             "windows": sizes.windows()})
     print(f"== {name}: {' '.join(sorted(wants))}", flush=True)
     try:
         with Box(root=options.root, layers=[installation.folder], build=options.build) as box:
@@ -169,7 +183,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop_on_signal)
     build = REPOSITORY / options.build / "bench"
-    folder = build / ("quick" if options.quick else "results")
+    folder = build / ("quick" if options.quick else "long" if options.long else "some" if options.sizes else "results")
     ok = True
     if not options.report:
         installation = Installation(options.build)
@@ -179,9 +193,9 @@ def main() -> int:
         finally:
             installation.remove()
     known = [Figures.load(path) for path in sorted(folder.glob("*.json"))]
-    # A report that lacks parts must not take the place of one that has them.
-    is_whole = {figures.part for figures in known} == set(PARTS)
-    target = REPOSITORY / "docs" if is_whole and not options.quick else folder
+    # A report that lacks something must not take the place of one that has it.
+    is_whole = folder.name == "long" and {figures.part for figures in known} == set(PARTS)
+    target = REPOSITORY / "docs" if is_whole else folder
     report.write(known, target)
     print(f"written: {target / 'benchmarks.md'}")
     return 0 if ok else 1

@@ -262,7 +262,7 @@ def truth_of(names: Sequence[str]) -> dict[str, str]:
     return truth
 
 
-def _break(broken: dict[str, str]) -> None:
+def break_services(broken: dict[str, str]) -> None:
     for name, how in broken.items():
         if how == "killed":
             for pid in processes_in_cgroup(f"hero.slice/hero-{name}.slice"):
@@ -281,7 +281,7 @@ def restart_server(broken: dict[str, str], n: int, timeout: float) -> dict[str, 
     began = time.monotonic()
     subprocess.run(["systemctl", "stop", "hero_proc.service"], check=True)
     stopped = time.monotonic()
-    _break(broken)
+    break_services(broken)
     wanted = {name: "stopped" if how == "stopped" else "failed" for name, how in broken.items()}
     starting = time.monotonic()
     # pylint: disable-next=consider-using-with

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from agent import PromptStateChanges, RawBus, http_request
-from inside import end, spawn, wait
+from inside import break_services, end, spawn, wait
 
 LOOK_SECONDS = 0.001  # between two looks into the log files
 QUIET_SECONDS = 0.2
 UNIT = re.compile(rb"/unit/bench_2d(\w+)_2eservice\0")
 FAILED = re.compile(rb"ActiveState\0.{0,8}?\x01s\0.{0,8}?failed\0", re.DOTALL)
+MONIT_TELLS = r"\] (?:error|warning) *: '(\w+)'"
+HOUSE_FAULTS = {"death": "killed", "vanished": "unlinked", "dead": "dead"}
 
 _watches: dict[str, Any] = {}
 
@@ -39,6 +41,9 @@ class HeroWatch(PromptStateChanges):
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class SystemdWatch(RawBus):
@@ -73,6 +78,9 @@ class LogWatch:
         os.lseek(self._file, 0, os.SEEK_END)
         self._pattern = re.compile(pattern)
         self._rest = ""
+
+    def close(self) -> None:
+        os.close(self._file)
 
     def take(self) -> list[tuple[str, str]]:
         text = os.read(self._file, 65536).decode()
@@ -114,12 +122,27 @@ def await_serving(paths: Sequence[str], timeout: float) -> None:
 def watch(folder: str) -> None:
     wait(lambda: os.path.exists(f"{folder}/monit.log"), 10, "monit writes a log")
     _watches["hero"], _watches["systemd"] = HeroWatch(), SystemdWatch()
-    _watches["monit"] = LogWatch("monit", f"{folder}/monit.log", r"\] (?:error|warning) *: '(\w+)'")
+    _watches["monit"] = LogWatch("monit", f"{folder}/monit.log", MONIT_TELLS)
     _watches["supervisord"] = LogWatch("supervisord", f"{folder}/supervisord.log", r"(?:exited|gave up|stopped): (\w+)")
 
 
+def watch_house(log: str) -> None:
+    """hero_proc and monit alone, which see the same services."""
+    wait(lambda: os.path.exists(log), 10, "monit writes a log")
+    _watches["hero"], _watches["monit"] = HeroWatch(), LogWatch("monit", log, MONIT_TELLS)
+
+
+def unwatch_house() -> None:
+    _watches.pop("hero").close()
+    _watches.pop("monit").close()
+
+
 def _watchers() -> list[Any]:
-    return [_watches[name] for name in ("hero", "systemd", "monit", "supervisord")]
+    return [_watches[name] for name in ("hero", "systemd", "monit", "supervisord") if name in _watches]
+
+
+def _buses() -> list[Any]:
+    return [watcher for watcher in _watchers() if hasattr(watcher, "fileno")]
 
 
 def _make(fault: str, name: str, path: str, folder: str) -> None:
@@ -135,7 +158,7 @@ def _forget_old() -> None:
     """What is on its way from before. A bus that has more to say than a socket holds needs a moment to go on."""
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < QUIET_SECONDS:
-        if select.select(_watchers()[:2], [], [], QUIET_SECONDS)[0]:
+        if select.select(_buses(), [], [], QUIET_SECONDS)[0]:
             quiet_since = time.monotonic()
         for watcher in _watchers():
             watcher.take()
@@ -145,17 +168,29 @@ def strike(fault: str, hit: dict[str, list[str]], folder: str, timeout: float) -
     """Makes the fault, in one service of each, and returns how long each took to tell; None: it did not."""
     _forget_old()
     began: dict[str, float] = {}
-    told: dict[str, float] = {}
     for who, (name, path) in hit.items():
         began[who] = time.monotonic()
         _make(fault, name, path, folder)
+    return _told({who: name for who, (name, _) in hit.items()}, began, timeout)
+
+
+def strike_house(fault: str, name: str, timeout: float) -> dict[str, float | None]:
+    """The same in one service that both hero_proc and monit look after."""
+    _forget_old()
+    began = time.monotonic()
+    break_services({name: HOUSE_FAULTS[fault]})
+    return _told({"hero_proc": name, "monit": name}, {"hero_proc": began, "monit": began}, timeout)
+
+
+def _told(hit: dict[str, str], began: dict[str, float], timeout: float) -> dict[str, float | None]:
+    told: dict[str, float] = {}
     deadline = time.monotonic() + timeout
     while not set(hit) <= set(told) and time.monotonic() < deadline:
-        select.select(_watchers()[:2], [], [], LOOK_SECONDS)
+        select.select(_buses(), [], [], LOOK_SECONDS)
         for watcher in _watchers():
             for who, name in watcher.take():
                 owner = who.partition(",")[0]
-                if owner in hit and name == hit[owner][0]:
+                if owner in hit and name == hit[owner]:
                     told.setdefault(who, time.monotonic() - began[owner])
     told.setdefault("hero_proc, first sign", told.get("hero_proc", timeout))
     return {who: told.get(who) for who in [*hit, "hero_proc, first sign"]}

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("systemd", "supervisor", "s6", "monit", "nginx")
 
 
@@ -18,8 +19,18 @@ def describe(seed: int) -> dict[str, Any]:
     model = next((value.strip() for key, value in cpuinfo.items() if key.strip() == "model name"), "unknown")
     meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release,
-            "memory_mib": int(meminfo["MemTotal"].split()[0]) // 1024, "versions": versions(), "seed": seed,
+            "memory_mib": int(meminfo["MemTotal"].split()[0]) // 1024, "versions": versions(), "seed": seed, "version": version(),
             "when": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")}
+
+
+def version() -> str:
+    """Of what is measured: the commit that last changed it."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(REPOSITORY), *words], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=False).stdout.strip()
+    commit = git("log", "-1", "--format=%h", "--", "src", "units")
+    described = git("describe", "--always", "--tags", commit) or "unknown"
+    return described + ("+changes" if git("status", "--porcelain", "--", "src", "units", "tests/bench") else "")
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ from figures import NEVER, Figures, exponent, middle, percentile, slope
 
 FLOORS = {"start": "floor", "cpu_probe": "floor", "list": "systemctl"}
 KIB_PER_MIB = 1024
+RETURNED_AFTER = 20  # seconds: supervisor.c's TRIM_DELAY_USEC
 
 
 def write(parts: list[Figures], folder: Path) -> None:
@@ -30,12 +31,20 @@ HEAD = """<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->
 # Benchmarks
 
 hero_proc beside its peers, as Debian packages them, and beside the *floor*: the least that the same work can cost on this
-machine. All of them ran in the same sandbox (a systemd of its own, all that is written on tmpfs), one after another in an order that
-a seed chose. `make bench` measures all of this again; `make bench PART=start` one part of it.
+machine. Each part opened a sandbox of its own (a systemd, and all that is written on tmpfs; those on web services shared one); in it
+all whom the part compares ran one after another in an order that a seed chose, but for faults, which all saw at once.
+`make bench LONG=1` measures all of this again and writes this page; `make bench LONG=1 PART=start` does one part of it. Without
+`LONG=1` it ends at 1000 services, 100,000 probes and 1,000 restarts, and writes `build/bench/results/benchmarks.md` instead.
 
-A cell is the median; where there are two numbers, the second is p99 (of few samples that is the largest). *k* is the exponent
-of growth by a log-log fit over the sizes: 1 is linear, 0 does not grow.
+A cell is the median; where there are two numbers, the second is p99 (of few samples that is the largest), or they are named. *k* is the
+exponent of growth by a log-log fit over the sizes: 1 is linear, 0 does not grow.
 """
+
+
+def promised_size(figures: Figures, figure: str) -> int:
+    """The number of services that a goal is for."""
+    sizes = figures.sizes(figure)
+    return 1000 if 1000 in sizes else max(sizes)
 
 
 # Tables
@@ -68,13 +77,22 @@ def points_of(figures: Figures, figure: str, who: str, scale: float = 1.0) -> li
     return [(n, value * scale) for n, value in known if value is not None and value != NEVER]
 
 
-def by_size(figures: Figures, figure: str, scale: float, whos: Iterable[str] | None = None, with_p99: bool = True) -> str:
+def spread(values: list[float], scale: float = 1.0) -> str:
+    """The median, and of several samples the least and the most."""
+    ends = f" ({plot.number(min(values) * scale)} to {plot.number(max(values) * scale)})" if len(set(values)) > 1 else ""
+    return cell(values, scale) + ends
+
+
+def by_size(figures: Figures, figure: str, scale: float, whos: Iterable[str] | None = None, with_p99: bool = True,
+            with_spread: bool = False) -> str:
     """A row each, a column each size, then the growth and, where there is a floor, the ratio to it at the largest size."""
     sizes = figures.sizes(figure)
     rows = []
     for who in whos or figures.whos(figure):
         k = exponent(points_of(figures, figure, who))
-        row = [who, *(cell(figures.of(figure, who, n), scale, with_p99) for n in sizes), "" if k is None else f"{k:.2f}"]
+        cells = (figures.of(figure, who, n) for n in sizes)
+        row = [who, *(spread(values, scale) if with_spread else cell(values, scale, with_p99) for values in cells),
+               "" if k is None else f"{k:.2f}"]
         if figure in FLOORS:
             known = [(n, ratio(figures, figure, who, n)) for n in sizes]
             row.append(", ".join(f"{value:.2f}" for _, value in known if value is not None))
@@ -113,7 +131,7 @@ def section_start(known: dict[str, Figures], folder: Path) -> str:
 
 def section_probe(known: dict[str, Figures], folder: Path) -> str:
     f = known["probe"]
-    n = max(f.sizes("cpu_probe"))
+    n = promised_size(f, "cpu_probe")
     whos = [who for who in ("hero_proc", "monit", "floor") if who in f.whos("cpu_probe")]
     chart = plot.bars(f"Probing {n} unix sockets once a second", "", {
         "processor time a probe, µs": {who: (middle(f.of("cpu_probe", who, n)) or 0) * 1e6 for who in whos},
@@ -124,14 +142,16 @@ def section_probe(known: dict[str, Figures], folder: Path) -> str:
         "## Probing\n",
         "An nginx each, a unix socket each, asked `GET /health` once a second by one after another of: hero_proc, whose "
         "services they are; monit, with a check each; the floor, a loop of connect, write, read, close. The processes asked "
-        "stay the same. Processor time is that of who asks alone (for monit that holds its reading of /proc, which is how it "
-        "sees processes; for hero_proc systemd does that). With few services hero_proc's is mostly what does not grow with "
+        "stay the same. Each was measured for "
+        f"{f.machine.get('windows', 'a time that is not known')} services. "
+        "Processor time is that of who asks alone (for monit that holds its reading of /proc, which is how it sees "
+        "processes; for hero_proc systemd does that). With few services hero_proc's is mostly what does not grow with "
         "them: twenty looks a second at the kernel's table of sockets, by which a listener that closes shows within 100 ms "
         "(they take less than a hundredth of a core, or become fewer); and it sleeps twice a probe, where the floor does once.\n",
         "Processor time a probe, µs:\n", by_size(f, "cpu_probe", 1e6, whos),
         "Percent of a core, all in all:\n", by_size(f, "cpu", 100, whos),
         "Lateness, ms, by nginx's own log (to the millisecond): how much longer than a second it was since the request "
-        "before. The last column is how often each was asked in a second.\n",
+        "before, of all windows together. The last column is how often each was asked in a second.\n",
         table(["", *(f"{size} services" for size in f.sizes("late")), "requests/s"], late),
         picture(folder, "probe", chart, "cost and lateness of a probe")])
 
@@ -147,14 +167,24 @@ def memory_of(known: dict[str, Figures]) -> Figures:
     return merged
 
 
+def unfinished(known: dict[str, Figures]) -> str:
+    """Where what a start needed was given back before the start was at its end."""
+    f = known.get("start", Figures("start"))
+    sizes = [str(n) for n, seconds in points_of(f, "start", "hero_proc") if seconds > RETURNED_AFTER]
+    return f" (but the start of {', '.join(sizes)} was not over by then, so what its end needed is still in that row)" if sizes else ""
+
+
 def section_memory(known: dict[str, Figures], folder: Path) -> str:
     f = memory_of(known)
     text = ["## Memory\n",
             "MiB of the supervisor without its services: hero_proc_server and monit with a probe a second for each, "
-            "supervisord, and s6-svscan with all s6-supervise. What systemd keeps of hero_proc's "
+            "at the end of each window of [Probing](#probing) (median, and the least to the most of them); supervisord, and s6-svscan with all "
+            "s6-supervise, once all were started. hero_proc gives back to the kernel what it needed for a start, of itself or "
+            f"of services, {RETURNED_AFTER} s after it began: the row *just started* is from before that, all others of hero_proc are from after "
+            f"it{unfinished(known)}. *No probes* are the services of [Starting](#starting), in the server that started them. What systemd keeps of hero_proc's "
             "units is a row of its own: it would keep that of any unit. Pss counts once what processes share.\n"]
     for figure, name in (("rss_anon", "RssAnon"), ("rss", "RSS"), ("pss", "Pss")):
-        text += [f"{name}:\n", by_size(f, figure, 1 / KIB_PER_MIB, with_p99=False)]
+        text += [f"{name}:\n", by_size(f, figure, 1 / KIB_PER_MIB, with_spread=True)]
     text += ["File descriptors:\n", by_size(f, "fds", 1.0, with_p99=False)]
     text.append(picture(folder, "memory", plot.lines("Memory of the supervisor (RssAnon)", "MiB",
                                                      curves(f, "rss_anon", 1 / KIB_PER_MIB)), "memory over services"))
@@ -185,6 +215,28 @@ def section_detection(known: dict[str, Figures], folder: Path) -> str:
         "another service, with nothing else going on.\n",
         table(["", *FAULTS.values()], rows),
         picture(folder, "detection", plot.bars("Time until a fault is told", "ms", groups), "time until a fault is told")])
+
+
+GROWTHS = {"death": "killed", "vanished": "gone", "dead": "dead"}  # fault: short, for a label
+
+
+def section_growth(known: dict[str, Figures], folder: Path) -> str:
+    f = known["growth"]
+    text = [
+        "## Detection among many\n",
+        "Milliseconds until a fault is told, median / p99, in one of so many web services that both hero_proc and monit probe "
+        "once a second, all the while, with a timeout of two seconds; else as above. Both see the same fault of the same service. "
+        "One service after another is hit, those that were stay broken until the next kind of fault. Faults at each size: " +
+        ", ".join(f"{len(f.of(f'detect_{fault}', 'hero_proc', max(f.sizes(f'detect_{fault}'))))} × {FAULTS[fault]}"
+                  for fault in GROWTHS) + ".\n"]
+    for fault in GROWTHS:
+        whos = ["hero_proc", *(["hero_proc, first sign"] if fault == "dead" else []), "monit"]
+        text += [f"{FAULTS[fault].capitalize()}:\n", by_size(f, f"detect_{fault}", 1000, whos)]
+    series = {f"{who}, {word}": points_of(f, f"detect_{fault}", who, 1000)
+              for fault, word in GROWTHS.items() for who in ("hero_proc", "monit")}
+    text.append(picture(folder, "growth", plot.lines("Time until a fault is told, among many services", "ms", series),
+                        "time until a fault is told, over services"))
+    return "\n".join(text)
 
 
 def section_restart(known: dict[str, Figures], folder: Path) -> str:
@@ -240,7 +292,7 @@ def section_slope(known: dict[str, Figures], _: Path) -> str:
 
 SECTIONS: dict[str, Callable[[dict[str, Figures], Path], str]] = {
     "start": section_start, "probe": section_probe, "memory": section_memory, "detection": section_detection,
-    "restart": section_restart, "list": section_list, "slope": section_slope}
+    "growth": section_growth, "restart": section_restart, "list": section_list, "slope": section_slope}
 
 
 # What was promised
@@ -258,13 +310,13 @@ def goal(what: str, wanted: str, value: float | None, limit: float, unit: str) -
 
 def goals_start(known: dict[str, Figures]) -> list[list[str]]:
     f = known["start"]
-    n = 1000 if 1000 in f.sizes("start") else max(f.sizes("start"))
+    n = promised_size(f, "start")
     return [goal(f"start {n} services", "≤ 1.15 × floor", ratio(f, "start", "hero_proc", n), 1.15, "×")]
 
 
 def goals_probe(known: dict[str, Figures]) -> list[list[str]]:
     f = known["probe"]
-    n = max(f.sizes("cpu_probe"))
+    n = promised_size(f, "cpu_probe")
     mine, monit = (middle(f.of("cpu_probe", who, n)) for who in ("hero_proc", "monit"))
     late = percentile(f.of("late", "hero_proc", n), 99)
     return [goal(f"processor time a probe, {n} services", "≤ 1.35 × floor", ratio(f, "cpu_probe", "hero_proc", n), 1.35, "×"),
@@ -274,7 +326,7 @@ def goals_probe(known: dict[str, Figures]) -> list[list[str]]:
 
 def goals_memory(known: dict[str, Figures]) -> list[list[str]]:
     f = known["memory"]
-    n = max(f.sizes("rss_anon"))
+    n = promised_size(f, "rss_anon")
     mine, monit = (middle(f.of("rss_anon", who, n)) for who in ("hero_proc", "monit"))
     return [goal(f"RssAnon with {n} services and probes", "≤ 8 MiB", mine and mine / KIB_PER_MIB, 8, "MiB"),
             goal("the same, beside monit", "below monit", mine / monit if mine and monit else None, 1.0, "×")]
@@ -291,13 +343,13 @@ def goals_detection(known: dict[str, Figures]) -> list[list[str]]:
 
 def goals_restart(known: dict[str, Figures]) -> list[list[str]]:
     f = known["restart"]
-    n = max(f.sizes("restart"))
+    n = promised_size(f, "restart")
     return [goal(f"restart of the server, {n} services, all rows right", "≤ 2 s", middle(f.of("restart", "hero_proc", n)), 2, "s")]
 
 
 def goals_list(known: dict[str, Figures]) -> list[list[str]]:
     f = known["list"]
-    n = max(f.sizes("list"))
+    n = promised_size(f, "list")
     return [goal(f"`list` of {n}", "≤ 1 × `systemctl list-units`", ratio(f, "list", "hero_proc", n), 1.0, "×")]
 
 
@@ -319,12 +371,18 @@ def machines(parts: list[Figures]) -> str:
     rows = []
     for part in parts:
         m = part.machine
-        rows.append([part.part, m["when"], str(m["seed"]), f"{m['seconds']:.0f}", f"{m['elsewhere_cores']:.2f}"])
+        rows.append([part.part, m.get("version", "unknown"), m["when"], str(m["seed"]), f"{m['seconds']:.0f}", f"{m['elsewhere_cores']:.2f}"])
     m = parts[-1].machine if parts else {}
     packages = ", ".join(f"{name} {version}" for name, version in m.get("versions", {}).items())
     return "\n".join([
         "## Where and when\n",
         f"{m.get('cpu')}, {m.get('cores')} cores, {m.get('memory_mib')} MiB, Linux {m.get('kernel')}; {packages}.\n",
-        "*Elsewhere* is how many processors were busy on average with something that was not in the sandbox, the benchmark's own "
-        "driver and time stolen by the host among it: what is far from 0 was not measured quietly.\n",
-        table(["part", "when", "seed", "seconds", "elsewhere"], rows)])
+        "*Version* is the last commit of hero_proc's src and units. *Elsewhere* is how many of these cores were busy on average, while "
+        "the part ran, with what was not in the sandbox: what others did on the machine, the benchmark's own driver, and time "
+        "stolen by the host. What is far from 0 was not measured quietly" + quietness(parts) + ".\n",
+        table(["part", "version", "when", "seed", "seconds", "elsewhere"], rows)])
+
+
+def quietness(parts: list[Figures]) -> str:
+    busy = [part.machine["elsewhere_cores"] for part in parts]
+    return f"; here it was {min(busy):.2f} to {max(busy):.2f} of {parts[0].machine['cores']}" if busy else ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from box import SERVER_UNIT
@@ -46,8 +47,15 @@ def start_one(bench: Bench, peer: Peer, n: int) -> None:
 
 
 def note_memory(bench: Bench, peer: Peer, n: int) -> None:
-    owners = {"hero_proc, no probes": peer.pids(), "systemd, of hero_proc's units": [1]} if peer.name == "hero_proc" else (
-        {peer.name: peer.pids()} if peer.name != "floor" else {})
+    if peer.name == "hero_proc":
+        add_memory(bench, n, {"hero_proc, just started": peer.pids()})
+        bench.await_returned(time.monotonic())
+        add_memory(bench, n, {"hero_proc, no probes": peer.pids(), "systemd, of hero_proc's units": [1]})
+    elif peer.name != "floor":
+        add_memory(bench, n, {peer.name: peer.pids()})
+
+
+def add_memory(bench: Bench, n: int, owners: dict[str, list[int]]) -> None:
     for who, pids in owners.items():
         for what, value in bench.inside("memory_of", pids, timeout=120).items():
             bench.figures.add(what, who, n, value)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Many web servers, an nginx each, as services of hero_proc: probed by hero_proc, by monit, and by the bare loop, on the
-same sockets. What needs such a house is measured here: probes, memory, the server's restart, lists."""
+same sockets. What needs such a house is measured here: probes, memory, the server's restart, lists, and (growing.py) faults."""
 
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
+import growing
 from box import SERVER_UNIT
 from figures import middle
 
@@ -40,6 +42,7 @@ set idfile /run/bench/monit.id
 set statefile /run/bench/monit.state
 """
 CHECK = """check process @NAME@ with pidfile /run/bench/nginx/@NAME@.pid
+        if not exist then alert
         if failed unixsocket /run/hero/@NAME@/web.sock protocol http request "/health" with timeout 2 seconds then alert"""
 MONIT = ["/usr/bin/monit", "-I", "-c", "/run/bench/monitrc"]
 BREAKINGS = ("killed", "unlinked", "dead", "stopped")
@@ -96,22 +99,21 @@ class Probers:
 
 
 def measure_probes(bench: Bench, names: list[str], wants: set[str]) -> None:
-    """Probes, and what memory the probers have when they have probed for a while."""
+    """Probes, and what memory the probers have at the end of each time that they have probed for a while."""
     n, probers = len(names), Probers(bench, names)
-    for i in range(bench.options.repetitions_probed(n) if "probe" in wants else 1):
+    for _ in range(bench.options.repetitions_probed(n)):
         order = ["hero_proc", "monit", "floor"]
         bench.random.shuffle(order)
         for who in order:
             if who == "floor" and "probe" not in wants:
                 continue
             pids = probers.begin(who)
+            began = time.monotonic()
             bench.inside("pause", 2 * INTERVAL)
             if "probe" in wants:
                 add_probes(bench, who, n, pids)
-            if i == 0 and who != "floor":
-                used = bench.inside("memory_of", pids)
-                for what, value in used.items():
-                    bench.figures.add(what, who, n, value)
+            if who != "floor":
+                add_memory(bench, who, n, pids, began)
             probers.end(who)
     bench.box.start_server()
     bench.inside("await_rows", n, "running", 120.0, timeout=130)
@@ -129,6 +131,13 @@ def add_probes(bench: Bench, who: str, n: int, pids: list[int]) -> None:
     bench.figures.add("late", who, n, *seen["late"])
     bench.say(f"{who} asks {n}: {seen['cpu'] / seen['requests'] * 1e6:.1f} us a probe, late "
               f"{(middle(seen['late']) or 0) * 1000:.0f} ms")
+
+
+def add_memory(bench: Bench, who: str, n: int, pids: list[int], began: float) -> None:
+    if who == "hero_proc":
+        bench.await_returned(began)
+    for what, value in bench.inside("memory_of", pids).items():
+        bench.figures.add(what, who, n, value)
 
 
 def measure_restarts(bench: Bench, names: list[str]) -> None:
@@ -172,6 +181,8 @@ def measure(bench: Bench, wants: set[str]) -> None:
             measure_probes(bench, names, wants)
         if "list" in wants:
             measure_lists(bench, names)
+        if "growth" in wants:
+            growing.measure(bench, names, MONIT)
         if "restart" in wants:
             measure_restarts(bench, names)
         bench.forget_all()
