@@ -158,15 +158,15 @@ static int take_socket(const void *body, size_t n, void *userdata) {
         PortTable *t = userdata;
         const struct inet_diag_msg *socket = body;
         PortListener listener = { .reach = PORT_ELSEWHERE };
+        int left = (int) n - (int) sizeof(*socket); /* signed: RTA_NEXT() may take more than is there */
         bool v6only = false;
 
-        if (n < sizeof(*socket))
+        if (left < 0)
                 return -EBADMSG;
-        n -= sizeof(*socket);
         listener.port = ntohs(socket->id.idiag_sport);
         if (!is_declared(t, listener.port))
                 return 0;
-        for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, n); a = RTA_NEXT(a, n)) {
+        for (const struct rtattr *a = (const void *) (socket + 1); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
                 if (a->rta_type == INET_DIAG_CGROUP_ID && RTA_PAYLOAD(a) >= sizeof(listener.cgroup))
                         memcpy(&listener.cgroup, RTA_DATA(a), sizeof(listener.cgroup));
                 else if (a->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(a) >= 1)
