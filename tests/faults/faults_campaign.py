@@ -1,24 +1,28 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs injector.py in a sandbox whose hero_proc_server is the faulty one, gateway_injector.py in one whose hero_proc_gateway
-is, and cli_injector.py, which runs the faulty hero_proc, and says what came of it. `make faults`."""
+is, and cli_injector.py, which runs the faulty hero_proc, and says what came of it. `make faults REPORT=docs/faults.md`."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "system"))
+sys.path[:0] = [str(HERE.parent / "system"), str(HERE.parent / "oracle"), str(HERE)]
 
 import gateway  # noqa: E402  pylint: disable=wrong-import-position
 from box import REPOSITORY, SERVER_UNIT, Box  # noqa: E402  pylint: disable=wrong-import-position
+from campaign import machine, system_of, version  # noqa: E402  pylint: disable=wrong-import-position
+from fault_report import parse, report_text  # noqa: E402  pylint: disable=wrong-import-position
 from herodemo import probe, service  # noqa: E402  pylint: disable=wrong-import-position
 from house import sleeper  # noqa: E402  pylint: disable=wrong-import-position
 from injector import PLAN_BYTES  # noqa: E402  pylint: disable=wrong-import-position
@@ -84,6 +88,76 @@ PARTS = {"server": (prepare, run_in, "1"), "gateway": (prepare_gateway, run_in_g
          "cli": (prepare_cli, run_in_cli, "1")}
 
 
+def run_in_process(folder: Path) -> bool:
+    """The scenarios that need no sandbox, built with sanitizers: each prints what came of it."""
+    programs = [folder / name for name in ("test_faults", "test_shim_faults")]
+    return all([subprocess.run([program], env={**os.environ, "FAULTS": "all"}, check=False).returncode == 0
+                for program in programs])
+
+
+def run_in_boxes(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    """The results, and the system that they are of."""
+    layer = REPOSITORY / os.environ.get("BUILD", "build") / f"faults-layer-{os.getpid()}"
+    subprocess.run(["make", "-s", "-C", str(REPOSITORY), "install", f"DESTDIR={layer}", "PREFIX=/usr"], check=True,
+                   stdin=subprocess.DEVNULL)
+    results, system = [], ""
+    try:
+        for part in [options.part] if options.part else PARTS:
+            prepare_part, run_part, spans = PARTS[part]
+            numbers = ["--first", options.first, "--last", options.last, "--stride", options.stride] if part == "server" else []
+            print(f"== {part}", flush=True)
+            with Box(layers=[layer]) as box:
+                prepare_part(box)
+                system = system_of(box)
+                results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
+                                    "--spans", options.spans or spans, *numbers, timeout=24 * 3600)
+    finally:
+        subprocess.run(["rm", "-rf", str(layer)], check=True)
+    return results, system
+
+
+def what_is_left_out(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    return " ".join(f"--{name} {value}" for name, value in vars(options).items()
+                    if name not in ("in_process", "report", "from_log") and value != parser.get_default(name))
+
+
+def run_all(options: argparse.Namespace, left_out: str) -> int:
+    """The last line tells of what and when all of it is."""
+    began = time.time()
+    is_well = run_in_process(options.in_process) if options.in_process else True
+    results, system = run_in_boxes(options)
+    findings = [finding for result in results for finding in result["findings"]]
+    print(f"{sum(result['injected'] for result in results)} faults, "
+          f"{sum(result['errors'] for result in results)} calls answered with an error, {len(findings)} findings")
+    about = {"began": time.strftime("%Y-%m-%d %H:%M", time.gmtime(began)), "seconds": round(time.time() - began),
+             "machine": f"{system}; {machine()}", "version": version("tests/faults"), "options": left_out}
+    print(f"campaign: {json.dumps(about)}", flush=True)
+    return 1 if findings or not results or not is_well else 0
+
+
+@contextlib.contextmanager
+def kept_in(log: Path) -> Iterator[None]:
+    """What this process and its children say meanwhile goes to a file too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    own = [os.dup(fd) for fd in (1, 2)]
+    with subprocess.Popen(["tee", log], stdin=subprocess.PIPE) as tee:
+        assert tee.stdin
+        for fd in (1, 2):
+            os.dup2(tee.stdin.fileno(), fd)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            for fd, before in zip((1, 2), own):
+                os.dup2(before, fd)
+                os.close(before)
+
+
+def publish(log: Path, report: Path) -> None:
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        report.write_text(report_text(parse(line.rstrip("\n") for line in lines)), encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tries", default="0", help="so many a call and way; 0: each n")
@@ -94,25 +168,19 @@ def main() -> int:
     parser.add_argument("--last", default="0", help="up to this n, of the server; 0: until nothing is left to fail")
     parser.add_argument("--only", default="", help="calls whose name holds this")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
+    parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and test_shim_faults, built there")
+    parser.add_argument("--report", type=Path, help="write here what came of it")
+    parser.add_argument("--from-log", type=Path, metavar="LOG", help="run nothing: write --report of what a campaign printed")
     options = parser.parse_args()
-    layer = REPOSITORY / os.environ.get("BUILD", "build") / f"faults-layer-{os.getpid()}"
-    subprocess.run(["make", "-s", "-C", str(REPOSITORY), "install", f"DESTDIR={layer}", "PREFIX=/usr"], check=True,
-                   stdin=subprocess.DEVNULL)
-    results = []
-    try:
-        for part in [options.part] if options.part else PARTS:
-            prepare_part, run_part, spans = PARTS[part]
-            numbers = ["--first", options.first, "--last", options.last, "--stride", options.stride] if part == "server" else []
-            with Box(layers=[layer]) as box:
-                prepare_part(box)
-                results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
-                                    "--spans", options.spans or spans, *numbers, timeout=24 * 3600)
-    finally:
-        subprocess.run(["rm", "-rf", str(layer)], check=True)
-    findings = [finding for result in results for finding in result["findings"]]
-    print(f"{sum(result['injected'] for result in results)} faults, "
-          f"{sum(result['errors'] for result in results)} calls answered with an error, {len(findings)} findings")
-    return 1 if findings or not results else 0
+    if not options.from_log:
+        log = REPOSITORY / "build" / "test-logs" / "faults.log"
+        with kept_in(log) if options.report else contextlib.nullcontext():
+            status = run_all(options, what_is_left_out(options, parser))
+    else:
+        log, status = options.from_log, 0
+    if options.report:
+        publish(log, options.report)
+    return status
 
 
 if __name__ == "__main__":

@@ -57,14 +57,14 @@ def system_of(box: Box) -> str:
     return f"Debian {debian}, {systemd}, {'dbus-daemon' if bus == 'dbus' else bus}"
 
 
-def version() -> str:
-    """Of what is tested: the commit that last changed it."""
+def version(tests: str = "tests/oracle") -> str:
+    """Of what is tested: the commit that last changed it; and whether that, or what tests it, was changed since."""
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(REPOSITORY), *words], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, check=False).stdout.strip()
     commit = git("log", "-1", "--format=%h", "--", "src", "units")
     described = git("describe", "--always", "--tags", commit) or "unknown"
-    return described + ("+changes" if git("status", "--porcelain", "--", "src", "units", "tests/oracle") else "")
+    return described + ("+changes" if git("status", "--porcelain", "--", "src", "units", tests) else "")
 
 
 def install() -> Path:
