@@ -26,9 +26,9 @@ def test_a_server_without_memory_answers_goes_on_and_loses_nothing(box):
 
 def test_what_memory_ran_out_for_is_done_again(box):
     """The job of a stop that is to be queued, the units of a new service, systemd's news of either, of which the one that
-    counts is among the last: every ninth n, for what is lost there asks for memory more than once. A limit of a service that
+    counts is among the last: every thirteenth n, for what is lost there asks for memory more than once. A limit of a service that
     runs asks for much."""
-    for call, stride, least in (("stop", "9", 25), ("apply, new", "9", 25), ("apply, twice", "53", 25)):
+    for call, stride, least in (("stop", "13", 25), ("apply, new", "13", 25), ("apply, twice", "53", 25)):
         result, = faults_campaign.run_in(box, "--kinds", "1", "--only", call, "--stride", stride)
         assert not result["findings"]
         assert result["injected"] > least, result
