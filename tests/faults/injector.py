@@ -106,12 +106,12 @@ class Bus:
             return Answer(f"{NO_ANSWER}{gone}")
 
     def call_at_once(self, *calls: tuple) -> Answer:
-        """One behind the other, before any is answered: the last one's answer."""
+        """One behind the other, before any is answered: the answer to the last, which may come before another's."""
         try:
             self._raw = self._raw or RawBus(patience_seconds=self._patience_seconds)
             for call in calls:
                 self._raw.send(*MANAGER, *call)
-            return Answer([self._raw.receive() for _ in calls][-1][0])
+            return Answer(max(self._raw.receive_from() for _ in calls)[1])
         except (OSError, RuntimeError) as gone:
             self._raw = None
             return Answer(f"{NO_ANSWER}{gone}")
