@@ -69,11 +69,6 @@ static void after_reboot(Service *s) {
         }
 }
 
-/* Its process is one from before an operator asked for another. */
-static bool is_older_than_asked(const Action *a) {
-        return a->facts.exec_main_start_usec > 0 && a->facts.exec_main_start_usec < a->service->asked_usec;
-}
-
 /* What is wanted and not up is started: it was begun, or it was stopped by us in order to be started again. A oneshot
  * that has done its work since is done, and not to be done twice. What is up is restarted if that is still owed:
  * systemd may never have heard of it, and drops the call of a sender that is gone. */
@@ -85,9 +80,11 @@ static ActionTask task_owed(const Action *a) {
         if (a->service->rebuild)
                 return TASK_START;
         if (!is_down)
-                return a->service->intention == INTENTION_RESTART && is_older_than_asked(a) ? TASK_RESTART : TASK_NONE;
-        return action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE || is_older_than_asked(a) ? TASK_START
-                                                                                                      : TASK_NONE;
+                return a->service->intention == INTENTION_RESTART && action_is_older_than_asked(a) ? TASK_RESTART
+                                                                                                   : TASK_NONE;
+        return action_judge(a, clock_monotonic_usec()).phase != ACTION_DONE || action_is_older_than_asked(a)
+                       ? TASK_START
+                       : TASK_NONE;
 }
 
 static void start_again(Service *s) {

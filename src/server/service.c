@@ -220,6 +220,7 @@ void service_become(Service *s, Service *next) {
                 new->task = old->task == TASK_RESTART && old->task_issued ? TASK_START
                             : old->task == TASK_HEAL                      ? TASK_NONE
                                                                           : old->task;
+                new->task_may_be_done = new->task == TASK_RESTART && old->task_may_be_done;
                 new->facts_read = old->facts_read;
                 memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
                 new->wanted = old->wanted;
@@ -318,6 +319,10 @@ ActionJudgement action_judge(const Action *a, uint64_t now_usec) {
         ActionPolicy policy = action_policy(a);
 
         return unit_facts_judge(&a->facts, &policy, now_usec);
+}
+
+bool action_is_older_than_asked(const Action *a) {
+        return a->facts.exec_main_start_usec > 0 && a->facts.exec_main_start_usec < a->service->asked_usec;
 }
 
 uint64_t action_start_deadline_usec(const Action *a) {

@@ -50,6 +50,7 @@ typedef struct Action {
         bool wanted;                  /* false: an operator took it down */
         ActionTask task;
         bool task_issued;       /* systemd has been told; the job's end is awaited */
+        bool task_may_be_done;  /* … and what became of it was lost on the way (of TASK_RESTART) */
         bool by_operator;       /* the task is a person's wish: the start limit is reset first */
         StartLimit start_limit; /* systemd's, as followed from here */
         PortNetwork
@@ -240,5 +241,7 @@ char *service_actions_down(const Service *s);
 
 ActionPolicy action_policy(const Action *a);
 ActionJudgement action_judge(const Action *a, uint64_t now_usec);
+/* Its process is one from before an operator asked for another. */
+bool action_is_older_than_asked(const Action *a);
 /* Until when its sockets and probes may still be coming up; 0 when it is not up. */
 uint64_t action_start_deadline_usec(const Action *a);

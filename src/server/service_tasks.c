@@ -34,7 +34,7 @@ static void set_task(Action *a, ActionTask task, bool by_operator) {
         systemd_client_forget(supervisor_systemd(a->service->supervisor), a);
         eviction_drop(a);
         a->task = task;
-        a->task_issued = false;
+        a->task_issued = a->task_may_be_done = false;
         a->by_operator = by_operator;
 }
 
@@ -128,9 +128,8 @@ static void take_back(Action *a) {
         /* Whether it still is needed will be seen. */
         if (a->task == TASK_HEAL)
                 a->task = TASK_NONE;
-        /* It may have happened already: to start what is up is nothing, to restart it is harm. */
         if (a->task == TASK_RESTART && a->task_issued)
-                a->task = TASK_START;
+                a->task_may_be_done = true;
         a->task_issued = false;
 }
 
@@ -171,11 +170,20 @@ static void not_issued(Action *a, int r) {
                 on_task_done(a, r, NULL, NULL);
 }
 
+/* It may have happened, or be at work: to start what is up is nothing, to restart it twice is harm. Or systemd has
+ * never heard of it: it drops what it has not read when it executes itself anew. By now its facts are read again. */
+static void settle_doubt(Action *a) {
+        if (a->task == TASK_RESTART && a->task_may_be_done && (a->facts.job_id != 0 || !action_is_older_than_asked(a)))
+                a->task = TASK_START;
+        a->task_may_be_done = false;
+}
+
 static void issue_start(Action *a) {
         SystemdClient *systemd = supervisor_systemd(a->service->supervisor);
         uint64_t timeout_usec = usec_add(a->definition->start_timeout_usec, a->definition->stop_timeout_usec);
         int r = 0;
 
+        settle_doubt(a);
         timeout_usec = usec_add(timeout_usec, JOB_MARGIN_USEC);
         if (timeout_usec > JOB_TIMEOUT_MAX_USEC)
                 timeout_usec = JOB_TIMEOUT_MAX_USEC;

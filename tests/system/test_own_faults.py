@@ -336,3 +336,31 @@ def test_a_server_that_was_held_up_says_that_of_what_it_does_not_know(box):
     unknown = [row for row in box.hero_json("history", "asked") if row["to"] == "unknown"]
     assert unknown and all(row["text"].startswith("the server was held up") for row in unknown), unknown
     box.hero("remove", "asked")
+
+
+def ask_for_a_reexec_and_a_restart(name: str) -> None:
+    """For the agent: in this order on one connection, so that systemd leaves the second unread when it does the first."""
+    sys.kept_bus = bus = RawBus()  # noqa: F821
+    manager = "org.freedesktop.systemd1"
+    bus.send(manager, "/org/freedesktop/systemd1", f"{manager}.Manager", "Reexecute")
+    bus.send("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "RestartService", "st", name, 0)
+
+
+def errors_of_both() -> list[str]:
+    return [sys.kept_bus.receive()[0] for _ in range(2)]  # noqa: F821
+
+
+def test_a_restart_that_systemd_never_read_is_asked_for_again(box):
+    box.apply(service(box, "renewed", probe=probe()))
+    box.wait_state("renewed", "running", 10)
+    pid, systemd = box.main_pid("hero-renewed.service"), box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)
+    try:
+        box.agent.call(ask_for_a_reexec_and_a_restart, "renewed")
+        box.wait_state("renewed", "restarting", 5)
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    errors = box.agent.call(errors_of_both)
+    assert box.main_pid("hero-renewed.service") not in (0, pid), errors
+    assert "" in errors, errors  # the restart's; the reexec has none, or that nobody answers
+    box.hero("remove", "renewed")
