@@ -37,7 +37,7 @@ SERVICE_STEPS = [
     (5, "start"), (5, "stop"), (5, "restart"), (6, "reset_failed"), (4, "apply_words"), (4, "apply_units"), (2, "remove"),
     (3, "systemctl_stop"), (2, "systemctl_start"), (2, "systemctl_restart"), (2, "systemctl_stop_action"), (1, "slice_stop"),
 ]
-NARROW_STEPS = [(30, "freeze"), *SERVICE_STEPS]  # a queue that is full is what such a service is there for
+NARROW_STEPS = [(100, "freeze"), *SERVICE_STEPS]  # to be frozen is what such a service is there for
 WORLD_STEPS = [
     (5, "pause_server"), (5, "daemon_reload"), (4, "daemon_reexec"), (2, "restart_bus"),
     (2, "kill_bus"), (2, "restart_journal"), (2, "jump_clock"), (3, "fill_disk"), (1, "lock_disk"), (4, "exhaust_files"),
