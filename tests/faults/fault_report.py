@@ -153,7 +153,8 @@ def _about(about: dict[str, Any]) -> list[str]:
         return ["The campaign did not come to its end.", ""]
     options = f" Not all was tried: `{about['options']}`." if about["options"] else ""
     return [f"Machine: {about['machine']}.", "", f"Begun {about['began']} UTC, {about['seconds'] / 60:.0f} minutes. Version "
-            f"{about['version']}: the last commit of src and units.{options}", ""]
+            f"{about['version']}: the last commit of src and units.{options}", "",
+            *([about["explanation"], ""] if about.get("explanation") else [])]
 
 
 def report_text(campaign: Campaign) -> str:
