@@ -153,16 +153,15 @@ def _about(about: dict[str, Any]) -> list[str]:
         return ["The campaign did not come to its end.", ""]
     options = f" Not all was tried: `{about['options']}`." if about["options"] else ""
     return [f"Machine: {about['machine']}.", "", f"Begun {about['began']} UTC, {about['seconds'] / 60:.0f} minutes. Version "
-            f"{about['version']}: the last commit of src and units.{options}", "",
-            *([about["explanation"], ""] if about.get("explanation") else [])]
+            f"{about['version']}: the last commit of src and units.{options}", ""]
 
 
-def report_text(campaign: Campaign) -> str:
+def report_text(campaign: Campaign, explanation: str = "") -> str:
     text = ["<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->", "# Faults", "",
             "Made by `make faults REPORT=docs/faults.md`; every figure is printed by a program. In each run the n-th allocation "
             "(`no memory`) or system call (`error`; `EINTR`; `short`: one byte and no more) fails, n = 1, 2, … until a run in "
             "which nothing was left that could fail: that is the `n reached`. `and on`: also all that follow; `30 in a row`: so "
-            "many. HACKING.md tells how it is done.", "", *_about(campaign.about), "## Together", "", *_sums(campaign),
+            "many. HACKING.md tells how it is done.", "", *_about(campaign.about), *([explanation, ""] if explanation else []), "## Together", "", *_sums(campaign),
             "Leaks are looked for in the first part and in the gateway, and in no other: `Memory` says under each how.", ""]
     for name in PARTS:
         text += _part(name, campaign)

@@ -118,7 +118,7 @@ def run_in_boxes(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str
 
 def what_is_left_out(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
     return " ".join(f"--{name} {value}" for name, value in vars(options).items()
-                    if name not in ("in_process", "report", "from_log") and value != parser.get_default(name))
+                    if name not in ("in_process", "report", "explain", "from_log") and value != parser.get_default(name))
 
 
 def run_all(options: argparse.Namespace, left_out: str) -> int:
@@ -153,9 +153,10 @@ def kept_in(log: Path) -> Iterator[None]:
                 os.close(before)
 
 
-def publish(log: Path, report: Path) -> None:
+def publish(log: Path, report: Path, explanation: str) -> None:
     with log.open(encoding="utf-8", errors="replace") as lines:
-        report.write_text(report_text(parse(line.rstrip("\n") for line in lines)), encoding="utf-8")
+        campaign = parse(line.rstrip("\n") for line in lines)
+    report.write_text(report_text(campaign, explanation), encoding="utf-8")
 
 
 def main() -> int:
@@ -170,6 +171,7 @@ def main() -> int:
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and test_shim_faults, built there")
     parser.add_argument("--report", type=Path, help="write here what came of it")
+    parser.add_argument("--explain", default="", metavar="TEXT", help="say in --report what its findings came from")
     parser.add_argument("--from-log", type=Path, metavar="LOG", help="run nothing: write --report of what a campaign printed")
     options = parser.parse_args()
     if not options.from_log:
@@ -179,7 +181,7 @@ def main() -> int:
     else:
         log, status = options.from_log, 0
     if options.report:
-        publish(log, options.report)
+        publish(log, options.report, options.explain)
     return status
 
 

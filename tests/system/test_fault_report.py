@@ -61,3 +61,8 @@ def test_what_was_not_run_or_not_to_its_end_is_said(box):
     assert "Begun 2026-11-26 10:42 UTC, 70 minutes. Version abc" in whole and "not come to its end" not in whole
     without_server = report_text(parse([line for line in LOG if "apply, new " not in line] + END))
     assert f"| {PARTS['server'].name} | not run |" in without_server and f"## {PARTS['server'].name}" not in without_server
+
+
+def test_what_findings_came_from_is_said_ahead_of_the_sums(box):
+    text = report_text(parse(LOG + END), "They are the campaign's own.")
+    assert text.index("Version abc") < text.index("They are the campaign's own.") < text.index("## Together")
