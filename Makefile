@@ -227,7 +227,7 @@ measure: all tests  ## print the figures that are promised, at full size (as roo
 	tests/system/measure.py
 
 .PHONY: bench
-bench: all $(BENCH)  ## figures beside peers and floor: docs/benchmarks.md with LONG=1 (PART="start list"; SIZES="10 100"; SEED=; QUICK=1: small; as root)
+bench: all $(BENCH) $(FIXTURES)  ## figures beside peers and floor: docs/benchmarks.md with LONG=1 (PART="start list"; SIZES="10 100"; SEED=; QUICK=1: small; as root)
 	tools/install_dependencies --bench
 	/usr/bin/python3 tests/bench/bench.py $(if $(QUICK),--quick) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)) $(if $(SIZES),--sizes $(SIZES)) \
 		--build $(BUILD) $(PART)
