@@ -364,3 +364,19 @@ def test_a_restart_that_systemd_never_read_is_asked_for_again(box):
     assert box.main_pid("hero-renewed.service") not in (0, pid), errors
     assert "" in errors, errors  # the restart's; the reexec has none, or that nobody answers
     box.hero("remove", "renewed")
+
+
+def test_a_restart_that_systemd_is_at_work_on_is_not_asked_for_twice(box):
+    """The new process is there, and the answer is lost: a second restart would end what has just begun."""
+    box.apply(service(box, "once", "--ready-delay-ms", "1000"))
+    box.wait_state("once", "running", 10)
+    before = box.main_pid("hero-once.service")
+    box.hero("--no-block", "restart", "once")
+    box.wait_for(lambda: box.unit_property("hero-once.service", "ActiveState") == "activating"
+                 and box.main_pid("hero-once.service") not in (0, before), 5, "its new process is there")
+    pid = box.main_pid("hero-once.service")
+    box.systemctl("daemon-reexec")
+    assert box.unit_property("hero-once.service", "ActiveState") == "activating", "it was lost while it was at work"
+    box.wait_state("once", "running", 10)
+    assert box.main_pid("hero-once.service") == pid
+    box.hero("remove", "once")
