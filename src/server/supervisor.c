@@ -284,6 +284,14 @@ static const WaitersCallbacks recheck_callbacks = { .on_time = on_recheck };
 
 /* -- memory -- */
 
+static bool anything_is_under_way(const Supervisor *s) {
+        for (size_t i = 0; i < s->n_services; i++)
+                if (s->services[i]->operation != OPERATION_NONE)
+                        return true;
+        return false;
+}
+
+/* A start of thousands takes longer than the delay, and leaves its own holes. */
 static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
         Supervisor *s = userdata;
 
@@ -292,6 +300,8 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
         store_release_memory(s->store);
         prober_release_memory(s->prober);
         (void) malloc_trim(0);
+        if (anything_is_under_way(s))
+                supervisor_trim_soon(s);
         return 0;
 }
 
