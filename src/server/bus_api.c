@@ -9,6 +9,7 @@
 #include "server/bus_arguments.h"
 #include "server/bus_changes.h"
 #include "server/bus_service.h"
+#include "server/bus_signals.h"
 #include "server/probing.h"
 #include "server/records.h"
 #include "server/service_json.h"
@@ -16,11 +17,10 @@
 #include "server/sockets.h"
 
 #define API_NAME "org.hero.Proc1"
-#define API_PATH "/org/hero/Proc1"
-#define MANAGER_INTERFACE "org.hero.Proc1.Manager"
 
 struct BusApi {
         BusContext context;
+        BusSignals *signals;
         sd_bus *bus; /* borrowed; NULL: none */
         sd_bus_slot *slots[6];
         size_t n_slots;
@@ -238,17 +238,10 @@ static void mark_dependents(const Supervisor *supervisor, const Service *changed
         }
 }
 
-static void on_state_changed(Service *s, ServiceState old, void *userdata) {
-        BusApi *api = userdata;
+static void on_changed(Service *s, void *userdata) {
+        const BusApi *api = userdata;
 
-        if (!api->bus)
-                return;
-        if (old != s->shown_state)
-                (void) sd_bus_emit_signal(
-                        api->bus, API_PATH, MANAGER_INTERFACE, "StateChanged", "ssss", s->definition->name,
-                        service_state_to_string(old), service_state_to_string(s->shown_state),
-                        reason_code_to_string(s->n_shown > 0 ? (ReasonCode) s->shown[0].code : REASON_NONE));
-        bus_service_emit_changed(api->bus, s);
+        bus_signals_changed(api->signals, s);
         mark_dependents(api->context.supervisor, s);
 }
 
@@ -260,30 +253,28 @@ static void on_evaluated(Service *s, void *userdata) {
 }
 
 static void on_added(Service *s, void *userdata) {
-        BusApi *api = userdata;
-        char path[BUS_SERVICE_PATH_MAX];
+        const BusApi *api = userdata;
 
-        bus_service_path(s->definition->name, path);
-        if (api->bus)
-                (void) sd_bus_emit_object_added(api->bus, path);
+        bus_signals_added(api->signals, s);
 }
 
 static void on_redefined(Service *s, void *userdata) {
         const BusApi *api = userdata;
 
-        if (api->bus)
-                bus_service_emit_redefined(api->bus, s);
+        bus_signals_redefined(api->signals, s);
+}
+
+static int on_leaving(Service *s, void *userdata) {
+        const BusApi *api = userdata;
+
+        return bus_signals_leaving(api->signals, s);
 }
 
 static void on_removed(Service *s, void *userdata) {
         BusApi *api = userdata;
-        char path[BUS_SERVICE_PATH_MAX];
 
-        bus_service_path(s->definition->name, path);
         bus_waiters_service_removed(api->context.waiters, s);
         resets_service_removed(api->context.resets, s);
-        if (api->bus)
-                (void) sd_bus_emit_object_removed(api->bus, path);
 }
 
 /* -- life -- */
@@ -300,13 +291,16 @@ int bus_api_new(Supervisor *s, BusApi **ret) {
                 r = resets_new(s, &api->context.resets);
         if (r >= 0)
                 r = bus_authority_new(supervisor_options(s)->is_user, &api->context.authority);
+        if (r >= 0)
+                r = bus_signals_new(s, &api->signals);
         if (r < 0)
                 return r;
         supervisor_set_observer(s, &(SupervisorObserver){
-                                           .state_changed = on_state_changed,
+                                           .changed = on_changed,
                                            .evaluated = on_evaluated,
                                            .added = on_added,
                                            .redefined = on_redefined,
+                                           .leaving = on_leaving,
                                            .removed = on_removed,
                                            .userdata = api,
                                    });
@@ -318,6 +312,7 @@ static void drop_bus(BusApi *api) {
         while (api->n_slots > 0)
                 sd_bus_slot_unref(api->slots[--api->n_slots]);
         api->bus = NULL;
+        bus_signals_set_bus(api->signals, NULL);
         bus_authority_drop_all(api->context.authority);
         bus_waiters_drop_all(api->context.waiters);
         resets_drop_all(api->context.resets);
@@ -327,11 +322,12 @@ BusApi *bus_api_free(BusApi *api) {
         if (!api)
                 return NULL;
         supervisor_set_observer(api->context.supervisor, &(SupervisorObserver){ 0 });
-        if (api->context.waiters && api->context.resets && api->context.authority)
+        if (api->signals) /* the last that was made */
                 drop_bus(api);
         bus_waiters_free(api->context.waiters);
         resets_free(api->context.resets);
         bus_authority_free(api->context.authority);
+        bus_signals_free(api->signals);
         free(api);
         return NULL;
 }
@@ -380,11 +376,12 @@ int bus_api_set_bus(BusApi *api, sd_bus *bus) {
         if (!bus)
                 return 0;
         api->bus = bus;
+        bus_signals_set_bus(api->signals, bus);
         r = sd_bus_add_filter(bus, &api->slots[api->n_slots++], on_message, api);
         if (r >= 0)
-                r = sd_bus_add_object_manager(bus, &api->slots[api->n_slots++], API_PATH);
+                r = sd_bus_add_object_manager(bus, &api->slots[api->n_slots++], BUS_MANAGER_PATH);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(bus, &api->slots[api->n_slots++], API_PATH, MANAGER_INTERFACE,
+                r = sd_bus_add_object_vtable(bus, &api->slots[api->n_slots++], BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE,
                                              manager_vtable, &api->context);
         if (r >= 0)
                 r = bus_service_add_objects(bus, api->context.supervisor, &api->slots[api->n_slots],

@@ -207,18 +207,18 @@ int bus_service_add_objects(sd_bus *bus, Supervisor *s, sd_bus_slot **ret_slot, 
         return r < 0 ? r : sd_bus_add_node_enumerator(bus, ret_enumerator, BUS_SERVICE_PATH, enumerate, s);
 }
 
-void bus_service_emit_changed(sd_bus *bus, const Service *s) {
+int bus_service_emit_changed(sd_bus *bus, const Service *s) {
         char path[BUS_SERVICE_PATH_MAX];
 
         bus_service_path(s->definition->name, path);
-        (void) sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "State", "Wanted", "Ready", "Reasons",
+        return sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "State", "Wanted", "Ready", "Reasons",
                                               "StateSinceUSec", "Actions", "Sockets", "Ports", "Probes", NULL);
 }
 
-void bus_service_emit_redefined(sd_bus *bus, const Service *s) {
+int bus_service_emit_redefined(sd_bus *bus, const Service *s) {
         char path[BUS_SERVICE_PATH_MAX];
 
         bus_service_path(s->definition->name, path);
-        (void) sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "Definition", "Wanted", "Ready",
+        return sd_bus_emit_properties_changed(bus, path, BUS_SERVICE_INTERFACE, "Definition", "Wanted", "Ready",
                                               "Actions", "Sockets", "Ports", "Probes", NULL);
 }

@@ -114,8 +114,8 @@ static void publish(Service *s, const ServiceDecision *d) {
                 if (!is_end_of_everything(s) && !goes_on(s, d->state))
                         record_change(s, old, d->n_reasons > 0 ? (ReasonCode) d->reasons[0].code : REASON_NONE);
         }
-        if (o->state_changed)
-                o->state_changed(s, old, o->userdata);
+        if (o->changed)
+                o->changed(s, o->userdata);
 }
 
 void evaluation_run(Service *s) {

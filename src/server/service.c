@@ -143,7 +143,7 @@ int service_new(Supervisor *supervisor, ServiceDefinition *definition, bool want
         s = unfinished;
         s->supervisor = supervisor;
         s->definition = definition;
-        s->shown_state = SERVICE_UNKNOWN;
+        s->shown_state = s->told_state = SERVICE_UNKNOWN;
         s->state_since_realtime_usec = clock_realtime_usec();
         r = make_parts(s);
         if (r < 0)

@@ -196,8 +196,10 @@ struct Service {
         DecisionRule shown_rule;
         uint64_t shown_lives; /* which processes its actions had: one may take another's place between two looks */
         size_t n_shown;
-        Reason *shown;    /* NULL when there is none */
-        char *shown_text; /* of the leading reason, NULL when there is none */
+        Reason *shown;           /* NULL when there is none */
+        char *shown_text;        /* of the leading reason, NULL when there is none */
+        ServiceState told_state; /* the last that whoever listens was told of (bus_signals.c) … */
+        unsigned owed_signals;   /* … and what could not be told yet; a mask, 0 mostly */
         uint64_t state_since_realtime_usec;
         ServiceState remembered_state; /* the last that was recorded before this server came up, and since when */
         uint64_t remembered_since_realtime_usec; /* 0: nothing is remembered (any more) */

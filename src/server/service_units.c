@@ -242,7 +242,8 @@ static void create(Service *s) {
 static void remove_from_memory(Service *s) {
         (void) service_folder_remove_exec(supervisor_options(s->supervisor)->exec_dir, s->definition->name);
         (void) service_folder_remove(s->definition);
-        supervisor_drop(s->supervisor, s);
+        if (supervisor_drop(s->supervisor, s) < 0)
+                list_again_soon(s);
 }
 
 /* -- clearing -- */

@@ -189,10 +189,13 @@ int supervisor_add(Supervisor *s, Service *service) {
         return 0;
 }
 
-void supervisor_drop(Supervisor *s, Service *service) {
+int supervisor_drop(Supervisor *s, Service *service) {
         size_t i = position(s, service->definition->name);
-        int r = store_remove_service(s->store, service->definition->name);
+        int r = s->observer.leaving ? s->observer.leaving(service, s->observer.userdata) : 0;
 
+        if (r < 0)
+                return r;
+        r = store_remove_service(s->store, service->definition->name);
         if (r != 0)
                 log_error("%s: cannot be taken out of the store: %s", service->definition->name,
                           r < 0 ? strerror(-r) : "disk full or read-only");
@@ -206,6 +209,7 @@ void supervisor_drop(Supervisor *s, Service *service) {
         s->n_services--;
         ports_follow(s->ports);
         service_free(service);
+        return 0;
 }
 
 /* -- evaluation -- */

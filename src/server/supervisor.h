@@ -23,11 +23,14 @@ typedef struct SupervisorOptions {
 
 /* Told of every change; bus_api implements it. */
 typedef struct SupervisorObserver {
-        void (*state_changed)(Service *service, ServiceState old, void *userdata);
+        /* Its state, or why it is so, is another. */
+        void (*changed)(Service *service, void *userdata);
         /* It was judged, whether anything changed or not: those who wait for something look whether it has come. */
         void (*evaluated)(Service *service, void *userdata);
         void (*added)(Service *service, void *userdata);
         void (*redefined)(Service *service, void *userdata);
+        /* It is to be removed. Negative errno: that cannot be told now, and nothing is to be done before it can. */
+        int (*leaving)(Service *service, void *userdata);
         void (*removed)(Service *service, void *userdata); /* about to be freed */
         void *userdata;
 } SupervisorObserver;
@@ -44,9 +47,10 @@ int supervisor_set_bus(Supervisor *s, sd_bus *bus);
 /* Sorted by name. The list is valid until services are added or removed. */
 Service *const *supervisor_services(const Supervisor *s, size_t *ret_n);
 Service *supervisor_find(const Supervisor *s, const char *name);
-int supervisor_reserve(Supervisor *s, size_t n);       /* room for so many more: then supervisor_add() cannot fail */
-int supervisor_add(Supervisor *s, Service *service);   /* takes it */
-void supervisor_drop(Supervisor *s, Service *service); /* frees it */
+int supervisor_reserve(Supervisor *s, size_t n);     /* room for so many more: then supervisor_add() cannot fail */
+int supervisor_add(Supervisor *s, Service *service); /* takes it */
+/* Frees it. Negative errno: nothing was done, and it is to be tried again. */
+int supervisor_drop(Supervisor *s, Service *service);
 
 /* What they share. */
 sd_event *supervisor_event(const Supervisor *s);

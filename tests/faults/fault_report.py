@@ -45,7 +45,8 @@ PARTS = {
                  "becomes the service, or ends."),
     "server": Part("`hero_proc_server`, as it runs", ["injected", "answered with an error", "findings"], ["findings"],
                    "`tests/faults/injector.py`. Each call must be answered, and what was said to be done must be so; the server "
-                   "must not end, must answer what comes next, show each service as it is, go on probing and lose no definition.",
+                   "must not end, must answer what comes next, show each service as it is, tell whoever only listens for its signals "
+                   "the same, go on probing and lose no definition.",
                    "built as it is installed, without sanitizers. What is wrong with its memory is seen where it crashes or "
                    "answers wrongly, and not otherwise; leaks are not looked for, of memory or of descriptors. What it has in "
                    "common with the first part is judged there."),

@@ -4,8 +4,8 @@
 system call) since the call fails, n = 1, 2, … until nothing was left that could have failed.
 
 Each call has to be answered: with success, and then what it says must be so, or with an error. The server must not have
-ended, must answer the next call, show the services as they are, go on asking its probes, and have every definition that
-it said it took. A report in JSON goes to standard output.
+ended, must answer the next call, show the services as they are, tell whoever only listens the same, go on asking its
+probes, and have every definition that it said it took. A report in JSON goes to standard output.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import json
 import mmap
 import os
 import pwd
+import re
+import select
 import struct
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
@@ -37,6 +39,7 @@ WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
 PUT_OFF_SECONDS = 0.5
 LAST_WORDS_LINES = 12
+TOLD_SECONDS = 3.0  # within which who listens knows what was not told at once
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
 SERVER = "/system.slice/hero_proc.service"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
@@ -117,6 +120,60 @@ class Bus:
             return Answer(f"{NO_ANSWER}{gone}")
 
 
+class Listener(RawBus):
+    """Who only listens, and asks for nothing: which services there are, and how each is, as far as it was told."""
+
+    STATE = re.compile(rb"State\0\x01s\0\0*....([a-z]+)\0", re.DOTALL)
+    SERVICE = re.compile(rb"/org/hero/Proc1/service/(\w+)")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
+                  "type='signal',path_namespace='/org/hero/Proc1'")
+        self.by_signal: dict[str, str] = {}
+        self.by_property: dict[str, str] = {}
+        self.gone: set[str] = set()
+
+    def hear(self) -> None:
+        while select.select([self._socket], [], [], 0)[0]:
+            kind, fields, body = self._read_message()
+            if kind != 4:
+                continue
+            if b"StateChanged" in fields:
+                name, _, new, _ = self._strings(body, 4)
+                self.by_signal[name] = new
+            elif b"PropertiesChanged" in fields and (state := self.STATE.search(body)):
+                self.by_property[self._service(fields)] = state.group(1).decode()
+            elif b"Interfaces" in fields:
+                name = self._service(body)
+                (self.gone.add if b"InterfacesRemoved" in fields else self.gone.discard)(name)
+
+    def _service(self, message: bytes) -> str:
+        found = self.SERVICE.search(message)
+        return found.group(1).decode() if found else ""
+
+    @staticmethod
+    def _strings(body: bytes, n: int) -> Iterator[str]:
+        at = 0
+        for _ in range(n):
+            at += -at % 4
+            size = struct.unpack_from("<I", body, at)[0]
+            yield body[at + 4:at + 4 + size].decode()
+            at += 4 + size + 1
+
+    def is_misled(self, states: dict[str, str]) -> str:
+        """By what it was told, though that is not so."""
+        self.hear()
+        for name, state in states.items():
+            for by, told in (("StateChanged", self.by_signal), ("PropertiesChanged", self.by_property)):
+                if told.get(name, state) != state:
+                    return f"by {by} that {name} is {told[name]}, and it is {state}"
+            if name in self.gone:
+                return f"that {name} is gone, and it is there"
+        lost = [name for name in self.by_property if name not in states and name not in self.gone]
+        return f"that there is {', '.join(lost)}, and it is gone" if lost else ""
+
+
 @dataclass
 class Scenario:
     name: str
@@ -143,6 +200,7 @@ class Injector:
         self.first, self.last = first, last
         self.stride = stride
         self.bus = Bus()
+        self.listener = Listener()
         self.before: list[int] = []  # processes of extra before the call
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
@@ -200,6 +258,8 @@ class Injector:
         if not self.wait(lambda: (s := self.states()).get("web") == "running" and s.get("idle") == "running"
                          and s.get("extra") in (None, "running", "stopped")):
             return f"afterwards it shows {self.states()}"
+        if not self.wait(lambda: not self.listener.is_misled(self.states()), TOLD_SECONDS):
+            return f"who listens was told {self.listener.is_misled(self.states())}"
         if not self.is_probed():
             return f"its probes are not asked any more: {self.status('web').get('probes')}"
         for name, text in self.definitions.items():
