@@ -211,8 +211,9 @@ def section_detection(known: dict[str, Figures], folder: Path) -> str:
         "and supervisord by their logs, systemd by its signal. The same nginx runs under each of them and is hit at the same "
         "moment, any moment of a second. Probes and monit's cycle: once a second, with a timeout of a second. hero_proc calls a "
         "service failed after three failures in a row; *first sign* is when it leaves `running`. Nothing restarts anything. "
-        f"Never: not within {known['detection'].machine.get('never_seconds', 15):g} s. Faults: {counts}; *one after another*: "
-        "another service, with nothing else going on.\n",
+        f"Never: not within {known['detection'].machine.get('never_seconds', 15):g} s, tried once: who did not tell of a kind of "
+        f"fault is not hit by it again. Faults, each seen by hero_proc: {counts}; *one after another*: another service, with "
+        "nothing else going on.\n",
         table(["", *FAULTS.values()], rows),
         picture(folder, "detection", plot.bars("Time until a fault is told", "ms", groups), "time until a fault is told")])
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from statistics import median
 
-from box import REPOSITORY
-from herodemo import reasons, status
+from box import REPOSITORY, SERVER_UNIT
+from herodemo import reasons, states_of_the_next_server, status
 
 NOTICED = 0.1  # seconds
 SERVER = str(REPOSITORY / "tests/fixture/port_server.py")
@@ -226,15 +226,20 @@ def test_the_first_probe_comes_when_the_listener_does(box):
     box.hero("remove", "late")
 
 
+def fill_queue(box, port: int):
+    """By clients that come and wait; the process that has them."""
+    return box.spawn(["/usr/bin/python3", "-c", "import socket, time\n"
+                      "clients = [socket.socket() for _ in range(8)]\n"
+                      "for client in clients:\n"
+                      "    client.setblocking(False)\n"
+                      f"    client.connect_ex(('127.0.0.1', {port}))\n"
+                      "time.sleep(60)"])
+
+
 def test_a_server_that_accepts_nothing_is_failed_before_any_probe_says_so(box):
     box.apply(server("deaf", 8017, "--deaf", "--backlog", "2"))
     box.wait_state("deaf", "running", 10)
-    holder = box.spawn(["/usr/bin/python3", "-c", "import socket, time\n"
-                        "clients = [socket.socket() for _ in range(8)]\n"
-                        "for client in clients:\n"
-                        "    client.setblocking(False)\n"
-                        "    client.connect_ex(('127.0.0.1', 8017))\n"
-                        "time.sleep(60)"])
+    holder = fill_queue(box, 8017)
     box.wait_state("deaf", "failed", 10)
     code, subject, text = reasons(box, "deaf")[0]
     assert (code, subject) == ("socket-not-accepting", "port 8017"), (code, subject, text)
@@ -242,6 +247,16 @@ def test_a_server_that_accepts_nothing_is_failed_before_any_probe_says_so(box):
     assert box.unit_property("hero-deaf.service", "ActiveState") == "active"
     holder.kill()
     box.hero("remove", "deaf")
+
+
+def test_the_next_server_does_not_call_running_whose_queue_it_finds_full(box):
+    box.apply(server("stuffed", 8077, "--deaf", "--backlog", "2", start_timeout_ms=1000))
+    box.wait_state("stuffed", "running", 10)
+    holder = fill_queue(box, 8077)
+    box.wait_state("stuffed", "failed", 10)
+    assert box.agent.call(states_of_the_next_server, "stuffed", box.main_pid(SERVER_UNIT)) == ["unknown", "failed"]
+    holder.kill()
+    box.hero("remove", "stuffed")
 
 
 def listeners_in_network_of(box, pid: int, port: int) -> set[int]:

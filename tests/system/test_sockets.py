@@ -6,7 +6,7 @@ from __future__ import annotations
 from statistics import median
 
 from box import SERVER_UNIT
-from herodemo import reasons, service, set_faults, socket_path, status
+from herodemo import reasons, service, set_faults, socket_path, states_of_the_next_server, status
 
 NOTICED = 0.1  # seconds
 
@@ -186,18 +186,6 @@ def test_a_server_that_accepts_nothing_any_more_is_failed(box):
     set_faults(box, "frozen")
     box.wait_for(lambda: box.http(path, "/health")[0] == 200, 5, "it thaws")
     box.wait_state("frozen", "running", 5)
-
-
-def states_of_the_next_server(name: str, server: int) -> list[str]:
-    """For the agent: the server is killed, and asked again and again until it says something final."""
-    states: list[str] = []
-    os.kill(server, signal.SIGKILL)  # noqa: F821
-    while not states or states[-1] in ("unknown", "running", "starting"):
-        asked = subprocess.run(["busctl", "--json=short", "call", "org.hero.Proc1", "/org/hero/Proc1",  # noqa: F821
-                                "org.hero.Proc1.Manager", "ListServices"], stdout=subprocess.PIPE)  # noqa: F821
-        for row in json.loads(asked.stdout)["data"][0] if asked.returncode == 0 else []:  # noqa: F821
-            states += [row[1]] if row[0] == name and row[1] not in states[-1:] else []
-    return states
 
 
 def test_the_next_server_does_not_call_running_whose_queue_it_finds_full(box):
