@@ -47,9 +47,10 @@ PARTS = {
                    "`tests/faults/injector.py`. Each call must be answered, and what was said to be done must be so; the server "
                    "must not end, must answer what comes next, show each service as it is, tell whoever only listens for its signals "
                    "the same, go on probing and lose no definition.",
-                   "built as it is installed, without sanitizers. What is wrong with its memory is seen where it crashes or "
-                   "answers wrongly, and not otherwise; leaks are not looked for, of memory or of descriptors. What it has in "
-                   "common with the first part is judged there."),
+                   "built as it is installed, without sanitizers: what reads or writes in the wrong place is seen where it crashes "
+                   "or answers wrongly, and not otherwise. Its blocks allocated and not freed and its descriptors are counted "
+                   "before and after each run, at the same place: where there are more, the same fault is made up to six times "
+                   "again, and what grows each time is a finding. Of a server that comes up they are not."),
     "gateway": Part("`hero_proc_gateway`, as it runs", ["injected", "answered with an error", "findings"], ["findings"],
                     "`tests/faults/gateway_injector.py`. Each request must be answered, with all of it or an error, or its "
                     "connection closed; the gateway must not end, must answer what comes next, and show each service as it is.",
@@ -163,7 +164,7 @@ def report_text(campaign: Campaign, explanation: str = "") -> str:
             "(`no memory`) or system call (`error`; `EINTR`; `short`: one byte and no more) fails, n = 1, 2, … until a run in "
             "which nothing was left that could fail: that is the `n reached`. `and on`: also all that follow; `30 in a row`: so "
             "many. HACKING.md tells how it is done.", "", *_about(campaign.about), *([explanation, ""] if explanation else []), "## Together", "", *_sums(campaign),
-            "Leaks are looked for in the first part and in the gateway, and in no other: `Memory` says under each how.", ""]
+            "Leaks are looked for in the first part, in the server and in the gateway: `Memory` says under each how.", ""]
     for name in PARTS:
         text += _part(name, campaign)
     if campaign.found:

@@ -11,9 +11,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Iterator
+from typing import IO, Any, Iterator
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
@@ -64,20 +66,23 @@ def apply_services(box: Box) -> None:
     box.write_file(f"{FOLDER}/definitions.json", json.dumps(definitions))
 
 
-def run_in(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
-    return run_injector(box, "injector.py", "--definitions", f"{FOLDER}/definitions.json", *options, timeout=timeout)
+def run_in(box: Box, *options: str, timeout: float = 300, rows: IO[str] | None = None) -> list[dict[str, Any]]:
+    return run_injector(box, "injector.py", "--definitions", f"{FOLDER}/definitions.json", *options, timeout=timeout, rows=rows)
 
 
-def run_in_gateway(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
-    return run_injector(box, "gateway_injector.py", *options, timeout=timeout)
+def run_in_gateway(box: Box, *options: str, timeout: float = 300, rows: IO[str] | None = None) -> list[dict[str, Any]]:
+    return run_injector(box, "gateway_injector.py", *options, timeout=timeout, rows=rows)
 
 
-def run_in_cli(box: Box, *options: str, timeout: float = 300) -> list[dict[str, Any]]:
-    return run_injector(box, "cli_injector.py", "--program", box.fixture("faulty_hero_proc"), *options, timeout=timeout)
+def run_in_cli(box: Box, *options: str, timeout: float = 300, rows: IO[str] | None = None) -> list[dict[str, Any]]:
+    return run_injector(box, "cli_injector.py", "--program", box.fixture("faulty_hero_proc"), *options, timeout=timeout,
+                        rows=rows)
 
 
-def run_injector(box: Box, script: str, *options: str, timeout: float) -> list[dict[str, Any]]:
-    process = box.spawn(["/usr/bin/python3", HERE / script, "--plan", f"{FOLDER}/plan", *options], stdout=subprocess.PIPE)
+def run_injector(box: Box, script: str, *options: str, timeout: float, rows: IO[str] | None = None) -> list[dict[str, Any]]:
+    """`rows`: what it prints as it goes, else to standard error."""
+    process = box.spawn(["/usr/bin/python3", HERE / script, "--plan", f"{FOLDER}/plan", *options], stdout=subprocess.PIPE,
+                        stderr=rows)
     said, _ = process.communicate(timeout=timeout)
     if process.returncode != 0:
         raise AssertionError(f"{script} ended with {process.returncode}")
@@ -95,30 +100,46 @@ def run_in_process(folder: Path) -> bool:
                 for program in programs])
 
 
+def run_in_a_box(job: tuple[str, int], options: argparse.Namespace, layer: Path, beside: bool) -> tuple[list[dict[str, Any]], str]:
+    """What a part, or a share of it, came to, and the system. `beside`: others run meanwhile, so that its rows are printed
+    when it is over: each stands below the heading of its part."""
+    part, share = job
+    prepare_part, run_part, spans = PARTS[part]
+    numbers = ["--first", options.first, "--last", options.last, "--stride", options.stride,
+               "--share", f"{share}/{options.shares}"] if part == "server" else []
+    with tempfile.TemporaryFile("w+") if beside else contextlib.nullcontext() as rows:
+        if not beside:
+            print(f"== {part}", flush=True)
+        try:
+            with Box(layers=[layer]) as box:
+                prepare_part(box)
+                system = system_of(box)
+                return run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only, "--spans",
+                                options.spans or spans, *numbers, timeout=24 * 3600, rows=rows), system
+        finally:
+            if rows:
+                rows.seek(0)
+                print(f"== {part}\n{rows.read()}", end="", flush=True)
+
+
 def run_in_boxes(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     """The results, and the system that they are of."""
     layer = REPOSITORY / os.environ.get("BUILD", "build") / f"faults-layer-{os.getpid()}"
     subprocess.run(["make", "-s", "-C", str(REPOSITORY), "install", f"DESTDIR={layer}", "PREFIX=/usr"], check=True,
                    stdin=subprocess.DEVNULL)
-    results, system = [], ""
+    parts = [options.part] if options.part else list(PARTS)
+    jobs = [(part, share) for part in parts for share in range(options.shares if part == "server" else 1)]
     try:
-        for part in [options.part] if options.part else PARTS:
-            prepare_part, run_part, spans = PARTS[part]
-            numbers = ["--first", options.first, "--last", options.last, "--stride", options.stride] if part == "server" else []
-            print(f"== {part}", flush=True)
-            with Box(layers=[layer]) as box:
-                prepare_part(box)
-                system = system_of(box)
-                results += run_part(box, "--tries", options.tries, "--kinds", options.kinds, "--only", options.only,
-                                    "--spans", options.spans or spans, *numbers, timeout=24 * 3600)
+        with ThreadPoolExecutor(options.at_once) as pool:
+            done = list(pool.map(lambda job: run_in_a_box(job, options, layer, len(jobs) > 1), jobs))
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)
-    return results, system
+    return [result for results, _ in done for result in results], done[-1][1]
 
 
 def what_is_left_out(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
     return " ".join(f"--{name} {value}" for name, value in vars(options).items()
-                    if name not in ("in_process", "report", "explain", "from_log") and value != parser.get_default(name))
+                    if name not in ("in_process", "report", "explain", "from_log", "shares", "at_once") and value != parser.get_default(name))
 
 
 def run_all(options: argparse.Namespace, left_out: str) -> int:
@@ -168,6 +189,8 @@ def main() -> int:
     parser.add_argument("--first", default="1", help="from this n on, of the server")
     parser.add_argument("--last", default="0", help="up to this n, of the server; 0: until nothing is left to fail")
     parser.add_argument("--only", default="", help="calls whose name holds this")
+    parser.add_argument("--shares", type=int, default=2, metavar="N", help="boxes among which the rows of the server are divided")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="so many boxes at a time")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and test_shim_faults, built there")
     parser.add_argument("--report", type=Path, help="write here what came of it")

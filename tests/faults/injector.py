@@ -19,10 +19,13 @@ import os
 import pwd
 import re
 import select
+import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -38,10 +41,15 @@ PLAN_BYTES = 48
 WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
 PUT_OFF_SECONDS = 0.5
+QUIET_WITHIN_SECONDS = 0.1
+KEPT_TIMES = 6  # that something grows each time
 LAST_WORDS_LINES = 12
 TOLD_SECONDS = 3.0  # within which who listens knows what was not told at once
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
-SERVER = "/system.slice/hero_proc.service"
+SERVER_UNIT = "hero_proc.service"
+SERVER = f"/system.slice/{SERVER_UNIT}"
+SOCKET, SOCKET_GONE = "/run/hero/web/rpc.sock", "/run/hero/web/gone.sock"
+DATABASE = "/var/lib/hero_proc/hero_proc.db"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
 
 
@@ -131,6 +139,7 @@ class Listener(RawBus):
         self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
                   "type='signal',path_namespace='/org/hero/Proc1'")
         self.by_signal: dict[str, str] = {}
+        self.n_changes: Counter[str] = Counter()
         self.by_property: dict[str, str] = {}
         self.gone: set[str] = set()
 
@@ -142,6 +151,7 @@ class Listener(RawBus):
             if b"StateChanged" in fields:
                 name, _, new, _ = self._strings(body, 4)
                 self.by_signal[name] = new
+                self.n_changes[name] += 1
             elif b"PropertiesChanged" in fields and (state := self.STATE.search(body)):
                 self.by_property[self._service(fields)] = state.group(1).decode()
             elif b"Interfaces" in fields:
@@ -181,6 +191,7 @@ class Scenario:
     prepare: Callable[[], None] = lambda: None
     check: Callable[[Answer], str] = lambda answer: ""  # what is wrong, afterwards
     is_over: Callable[[], bool] = lambda: True  # of what goes on after the answer; the server is not asked for it
+    comes_up: bool = False  # the call is a start of the server
 
 
 @dataclass
@@ -202,11 +213,17 @@ class Injector:
         self.bus = Bus()
         self.listener = Listener()
         self.before: list[int] = []  # processes of extra before the call
+        self.server_seen: list[int] = []  # its process, once it was up
+        self.lives_before: dict[str, list[int]] = {}
+        self.kept_last = 0, 0
+        self.socket_told: list[str] = []
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
         self.other = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "d"}})
         # with a file of its arguments, and a folder that becomes its user's
         self.owned = json.dumps({"name": "extra", "exec": ["/bin/sh", "-c", "exec sleep infinity"], "user": "nobody"})
+        restart = {"policy": "always", "delay_ms": 10, "max_delay_ms": 10, "max_attempts": 1000, "window_ms": 1000}
+        self.mortal = json.dumps({**json.loads(self.extra), "restart": restart})
         self.limited = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "64M"}})
         self.loose = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "128M"}})
 
@@ -279,13 +296,44 @@ class Injector:
             self.wait(scenario.is_over, PUT_OFF_SECONDS)
         return answer, took
 
+    def kept(self, most: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+        """Blocks of memory and descriptors. What is under way has some: more than `most` must last for a moment."""
+        deadline, least = time.monotonic() + QUIET_WITHIN_SECONDS, (2**62, 2**62)
+        while any(one > other for one, other in zip(least, most)) and time.monotonic() < deadline:
+            try:
+                now = self.plan.blocks(), len(os.listdir(f"/proc/{self.server()[0]}/fd"))
+            except (IndexError, OSError):
+                return 0, 0  # it has ended, which is told elsewhere
+            least = min(least[0], now[0]), min(least[1], now[1])
+        return least
+
+    def make_ready(self, scenario: Scenario) -> None:
+        """As each try of it finds the server, and what that keeps there."""
+        self.bus.be_patient(PATIENCE_SECONDS)
+        scenario.prepare()
+        self.kept_last = (0, 0) if scenario.comes_up else self.kept(self.kept_last)
+
+    def leaks(self, scenario: Scenario, kind: int, n: int, span: int, before: tuple[int, int]) -> str:
+        """What it keeps more of each time that the same thing fails."""
+        grown = [True, True]
+        for _ in range(KEPT_TIMES):
+            grown = [is_so and later > earlier for is_so, earlier, later in zip(grown, before, self.kept_last)]
+            if not any(grown):
+                return ""
+            before = self.kept_last
+            self.plan.begin(kind, n, span)
+            self.make(scenario)
+            self.plan.end()
+            self.settle()
+            self.make_ready(scenario)
+        return " and ".join(what for what, is_so in zip(["memory", "descriptors"], grown) if is_so)
+
     def try_once(self, scenario: Scenario, kind: int, n: int, span: int, result: Result) -> bool:
         """False: nothing was left to fail. Of several failures in a row one may be of the error that tells of another:
         that no answer comes is nothing wrong then, if all is as it should be."""
-        self.bus.be_patient(PATIENCE_SECONDS)
-        scenario.prepare()
+        kept = self.kept_last
         self.bus.be_patient(PATIENCE_SECONDS if span == 1 else SHORT_PATIENCE_SECONDS)
-        before, began = self.server(), time.time()
+        before, began = [] if scenario.comes_up else self.server(), time.time()
         self.plan.begin(kind, n, span)
         answer, took = self.make(scenario)
         _, failed = self.plan.end()
@@ -299,8 +347,8 @@ class Injector:
             print(log_since(began), file=sys.stderr, flush=True)
         if took > WITHIN_SECONDS:
             wrong(f"answered after {took:.0f} s only")
-        if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != before:
-            wrong(f"the server has ended: {how_it_ended('hero_proc.service')}")
+        if not self.wait(lambda: len(self.server()) == 1, 5) or self.server() != (before or self.server_seen):
+            wrong(f"the server has ended: {how_it_ended(SERVER_UNIT)}")
             self.wait(lambda: "" not in self.states())
         self.wait(lambda: self.states().get("extra") in (None, "running", "stopped", "failed"))
         if kind == ERROR and (told := self.start_what_tells_why()):
@@ -310,6 +358,9 @@ class Injector:
             wrong(what)
         if not answer.is_done and failed == 0 and not what:
             wrong("an error, and nothing was made to fail")
+        self.make_ready(scenario)
+        if failed and (what := self.leaks(scenario, kind, n, span, kept)):
+            wrong(f"it keeps {what}")
         return failed > 0
 
     def numbers(self, scenario: Scenario, kind: int, tries: int):
@@ -328,7 +379,9 @@ class Injector:
     def run(self, scenario: Scenario, kind: int, span: int, tries: int) -> Result:
         way = KINDS[kind] if span == 1 else f"{KINDS[kind]}, {span} in a row"
         result = Result(scenario.name, way)
-        for n in self.numbers(scenario, kind, tries):
+        numbers = list(self.numbers(scenario, kind, tries)) if tries else self.numbers(scenario, kind, tries)
+        self.make_ready(scenario)
+        for n in numbers:
             if not self.try_once(scenario, kind, n, span, result) and tries == 0:
                 break
             if len(result.findings) >= 10:
@@ -389,6 +442,68 @@ class Injector:
             return f"its limit is {self.limit()}"
         return self.check_extra(self.limited)(answer)
 
+    # what befalls a service, and nobody asks for: the server is not asked meanwhile either
+
+    def make_mortal(self) -> None:
+        self.bus.call("ApplyDefinitions", "ast", [self.mortal], 0)
+        self.bus.call("StartService", "st", "extra", 0)
+        self.wait(lambda: self.states().get("extra") == "running")
+
+    def wait_for_word(self, is_told: Callable[[], bool], seconds: float) -> bool:
+        return self.wait(lambda: (self.listener.hear(), is_told())[1], seconds)
+
+    def die(self) -> Answer:
+        self.listener.hear()
+        told = self.listener.n_changes["extra"]
+        for pid in self.before:
+            os.kill(pid, signal.SIGKILL)
+        self.wait(self.is_made_anew)
+        self.wait_for_word(lambda: self.listener.n_changes["extra"] >= told + 2, PUT_OFF_SECONDS)  # down, and up
+        return Answer("")
+
+    def lose_socket(self) -> Answer:
+        self.socket_told = []
+        for old, new, state in ((SOCKET, SOCKET_GONE, "failed"), (SOCKET_GONE, SOCKET, "running")):
+            os.rename(old, new)
+            if self.wait_for_word(lambda: self.listener.by_signal.get("web") == state, WITHIN_SECONDS):  # noqa: B023
+                self.socket_told.append(state)
+        return Answer("")
+
+    def check_socket_told(self, _: Answer) -> str:
+        return "" if self.socket_told == ["failed", "running"] else f"of its socket was told: {self.socket_told}"
+
+    # a server that comes up: what the one before it left to be done, and services that must not notice
+
+    def leave_a_limit_untold(self) -> None:
+        """As a server leaves it that was killed between its answer and systemd's."""
+        if json.loads(self.bus.call("GetDefinition", "s", "extra", has_text=True).text or "{}") != json.loads(self.limited):
+            self.make_extra()
+            self.bus.call("ApplyDefinitions", "ast", [self.limited], 0)
+        self.wait(lambda: self.is_limited() and self.states().get("extra") == "running")
+        systemctl("stop", SERVER_UNIT)
+        systemctl("set-property", "--runtime", "hero-extra.service", "MemoryMax=1G")
+        with sqlite3.connect(DATABASE) as database:
+            database.execute("UPDATE service SET intention = 'refresh' WHERE name = 'extra'")
+        database.close()
+        self.lives_before = self.lives()
+
+    def come_up(self) -> Answer:
+        """A server that cannot come up says so and ends, and systemd starts another."""
+        error = systemctl("start", SERVER_UNIT)
+        self.wait(lambda: self.states().get("extra") == "running" and set(self.states().values()) == {"running"})
+        self.server_seen = self.server()
+        return Answer(error)
+
+    def lives(self) -> dict[str, list[int]]:
+        return {name: self.units_of(name) for name in (*self.definitions, "extra")}
+
+    def check_come_up(self, answer: Answer) -> str:
+        if self.lives() != self.lives_before:
+            return f"services noticed: {self.lives_before}, and now {self.lives()}"
+        if not self.wait(self.is_limited):
+            return f"what was owed was not told: its limit is {self.limit()}"
+        return self.check_extra(self.limited)(Answer(""))
+
     def check_whole(self, keys: list[str]) -> Callable[[Answer], str]:
         """The answer is JSON with all of it."""
         def check(answer: Answer) -> str:
@@ -437,6 +552,9 @@ class Injector:
             Scenario("restart", lambda: call("RestartService", "st", "extra", 0), self.make_extra,
                      self.check_processes(True)),
             Scenario("remove", lambda: call("RemoveService", "st", "extra", 0), self.make_extra, self.check_extra("")),
+            Scenario("a death", self.die, self.make_mortal, self.check_processes(True)),
+            Scenario("a socket that goes", self.lose_socket, check=self.check_socket_told),
+            Scenario("come up", self.come_up, self.leave_a_limit_untold, self.check_come_up, self.is_limited, comes_up=True),
         ]
 
 
@@ -446,6 +564,12 @@ def owner_of(what: int | str) -> int | None:
         return os.stat(f"/proc/{what}" if isinstance(what, int) else what).st_uid
     except FileNotFoundError:
         return None
+
+
+def systemctl(*words: str) -> str:
+    """What is wrong; "" where nothing is."""
+    done = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
+    return done.stderr.strip() or f"systemctl ended with {done.returncode}" if done.returncode else ""
 
 
 def how_it_ended(unit: str) -> str:
@@ -471,14 +595,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--kinds", default="1,2,3,4")
     parser.add_argument("--spans", default="1", help="so many in a row: 1,30")
+    parser.add_argument("--share", default="0/1", metavar="I/N", help="of each N scenarios the one that comes I after the first")
     parser.add_argument("--stride", type=int, default=1, help="with --tries 0: from one n to the next")
     options = parser.parse_args()
     injector = Injector(Plan(options.plan), json.loads(Path(options.definitions).read_text()), options.first, options.last,
                         options.stride)
     results = []
-    for scenario in injector.scenarios():
-        if options.only not in scenario.name:
-            continue
+    share, n_shares = map(int, options.share.split("/"))
+    for scenario in [one for one in injector.scenarios() if options.only in one.name][share::n_shares]:
         for kind in map(int, options.kinds.split(",")):
             for span in map(int, options.spans.split(",")):
                 result = injector.run(scenario, kind, span, options.tries)
