@@ -167,21 +167,14 @@ def memory_of(known: dict[str, Figures]) -> Figures:
     return merged
 
 
-def unfinished(known: dict[str, Figures]) -> str:
-    """Where what a start needed was given back before the start was at its end."""
-    f = known.get("start", Figures("start"))
-    sizes = [str(n) for n, seconds in points_of(f, "start", "hero_proc") if seconds > RETURNED_AFTER]
-    return f" (but the start of {', '.join(sizes)} was not over by then, so what its end needed is still in that row)" if sizes else ""
-
-
 def section_memory(known: dict[str, Figures], folder: Path) -> str:
     f = memory_of(known)
     text = ["## Memory\n",
             "MiB of the supervisor without its services: hero_proc_server and monit with a probe a second for each, "
             "at the end of each window of [Probing](#probing) (median, and the least to the most of them); supervisord, and s6-svscan with all "
             "s6-supervise, once all were started. hero_proc gives back to the kernel what it needed for a start, of itself or "
-            f"of services, {RETURNED_AFTER} s after it began: the row *just started* is from before that, all others of hero_proc are from after "
-            f"it{unfinished(known)}. *No probes* are the services of [Starting](#starting), in the server that started them. What systemd keeps of hero_proc's "
+            f"of services, {RETURNED_AFTER} s after it began, and again for as long as anything is under way: the row *just started* is from "
+            "before that, all others of hero_proc are from after it. *No probes* are the services of [Starting](#starting), in the server that started them. What systemd keeps of hero_proc's "
             "units is a row of its own: it would keep that of any unit. Pss counts once what processes share.\n"]
     for figure, name in (("rss_anon", "RssAnon"), ("rss", "RSS"), ("pss", "Pss")):
         text += [f"{name}:\n", by_size(f, figure, 1 / KIB_PER_MIB, with_spread=True)]
