@@ -42,7 +42,7 @@ WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
 PUT_OFF_SECONDS = 0.5
 QUIET_WITHIN_SECONDS = 0.1
-KEPT_TIMES = 6  # that something grows each time
+KEPT_TIMES = 30  # that something grows each time: a cache of SQLite does so a dozen times, and is thrown away then
 LAST_WORDS_LINES = 12
 TOLD_SECONDS = 3.0  # within which who listens knows what was not told at once
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
@@ -136,8 +136,9 @@ class Listener(RawBus):
 
     def __init__(self) -> None:
         super().__init__()
-        self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
-                  "type='signal',path_namespace='/org/hero/Proc1'")
+        for rule in ("path_namespace='/org/hero/Proc1'", "member='NameOwnerChanged',arg0='org.hero.Proc1'"):
+            self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
+                      f"type='signal',{rule}")
         self.by_signal: dict[str, str] = {}
         self.n_changes: Counter[str] = Counter()
         self.by_property: dict[str, str] = {}
@@ -148,7 +149,11 @@ class Listener(RawBus):
             kind, fields, body = self._read_message()
             if kind != 4:
                 continue
-            if b"StateChanged" in fields:
+            if b"NameOwnerChanged" in fields:  # another connection, and who listens reads all anew
+                self.by_signal.clear()
+                self.by_property.clear()
+                self.gone.clear()
+            elif b"StateChanged" in fields:
                 name, _, new, _ = self._strings(body, 4)
                 self.by_signal[name] = new
                 self.n_changes[name] += 1
@@ -465,7 +470,7 @@ class Injector:
         self.socket_told = []
         for old, new, state in ((SOCKET, SOCKET_GONE, "failed"), (SOCKET_GONE, SOCKET, "running")):
             os.rename(old, new)
-            if self.wait_for_word(lambda: self.listener.by_signal.get("web") == state, WITHIN_SECONDS):  # noqa: B023
+            if self.wait_for_word(lambda: (self.listener.by_signal.get("web") or self.states().get("web")) == state, WITHIN_SECONDS):  # noqa: B023
                 self.socket_told.append(state)
         return Answer("")
 
