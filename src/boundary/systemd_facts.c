@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "core/printable_text.h"
 
 enum {
         STATUS_TEXT_MAX = 127, /* what is longer is cut: it is kept of each service */
@@ -53,7 +54,8 @@ static void set_restart(UnitFacts *f, const char *word) {
 static void set_status_text(UnitFacts *f, const char *word) {
         char cut[STATUS_TEXT_MAX + 1];
 
-        (void) snprintf(cut, sizeof cut, "%s", word);
+        /* Half a character at its end would be no text: sd-bus sends no message that holds one. */
+        printable_text(word, strlen(word), cut, sizeof cut);
         rare_text_set(&f->status_text, cut);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/printable_text.h"
 #include "server/ports.h"
 #include "server/probe_owner.h"
 #include "server/probe_pace.h"
@@ -68,7 +69,7 @@ static void remember_listener(const ServiceProbe *p) {
 /* What the server before this one took down of the same invocation. */
 static void remember_verdict(ServiceProbe *p) {
         _cleanup_free_ char *word = NULL, *error = NULL;
-        char invocation[33];
+        char invocation[33], text[sizeof((ProbeResult *) NULL)->error];
         ProbeVerdict before;
 
         probing_invocation(p, invocation);
@@ -79,7 +80,8 @@ static void remember_verdict(ServiceProbe *p) {
         if ((int) before < 0 || before == PROBE_VERDICT_STALE)
                 return;
         p->health.before = before;
-        rare_text_set(&p->error, error);
+        printable_text(error, strlen(error), text, sizeof text); /* a damaged file may hold any bytes */
+        rare_text_set(&p->error, text);
         if (before == PROBE_VERDICT_PASSING || before == PROBE_VERDICT_FAILING)
                 remember_listener(p);
 }
