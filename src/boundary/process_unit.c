@@ -15,6 +15,12 @@ static bool is_unit(const char *component, size_t n) {
         return ends_in(component, n, ".service") || ends_in(component, n, ".scope");
 }
 
+static void make_ascii(char *text) {
+        for (char *c = text; *c; c++)
+                if ((unsigned char) *c < ' ' || (unsigned char) *c > '~')
+                        *c = '?';
+}
+
 /* "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": the first unit is the system's, the one below
  * user@UID.service is that user's. A delegated cgroup below a unit belongs to the unit. */
 int process_unit_of_cgroup(const char *path, bool is_user, char **ret) {
@@ -38,6 +44,8 @@ int process_unit_of_cgroup(const char *path, bool is_user, char **ret) {
         }
         if (asprintf(ret, "%.*s%s", (int) n_found, found, is_user && !is_users && n_found > 0 ? " (system)" : "") < 0)
                 return -ENOMEM;
+        /* A cgroup may have any name, and whoever it was delegated to may make one; a unit has none but these. */
+        make_ascii(*ret);
         return 0;
 }
 
@@ -68,7 +76,5 @@ void process_command_of(pid_t pid, char ret[PROCESS_COMMAND_MAX]) {
         if (!f || !fgets(ret, PROCESS_COMMAND_MAX, f))
                 ret[0] = '\0';
         ret[strcspn(ret, "\n")] = '\0';
-        for (char *c = ret; *c; c++)
-                if ((unsigned char) *c < ' ' || (unsigned char) *c > '~')
-                        *c = '?';
+        make_ascii(ret);
 }

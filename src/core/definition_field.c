@@ -36,7 +36,7 @@ DEFINE_STRING_TABLE(ProbeRole, probe_role, _PROBE_ROLE_MAX)
 static const DefinitionField fields[] = {
         /* Service */
         { "name", SERVICE, FIELD_STRING, 1, DEFINITION_NAME_MAX, .summary = "The service's name" },
-        { "description", SERVICE, FIELD_STRING, 0, 512, .summary = "One line for people" },
+        { "description", SERVICE, FIELD_STRING, 0, DEFINITION_DESCRIPTION_MAX, .summary = "One line for people" },
         { "autostart", SERVICE, FIELD_BOOLEAN, .standard = "true", .summary = "Start it at boot" },
         { "requires", SERVICE, FIELD_STRINGS, 0, DEFINITION_RELATIONS_MAX,
           .summary = "Services that must run before this one starts" },

@@ -18,7 +18,7 @@ static bool is_printable(uint32_t c) {
         for (size_t i = 0; i < sizeof(excluded) / sizeof(excluded[0]); i++)
                 if (c >= excluded[i].first && c <= excluded[i].last)
                         return false;
-        return true;
+        return !utf8_is_noncharacter(c);
 }
 
 void printable_text(const char *bytes, size_t n, char *ret, size_t size) {

@@ -10,6 +10,7 @@
 #include "core/definition_public.h"
 #include "core/definition_reader.h"
 #include "core/json_strict.h"
+#include "core/utf8.h"
 
 enum {
         LIST_TEXT_MAX = 32 * 1024 * 1024, /* bytes of one text of many services; more than a bus message can carry */
@@ -47,6 +48,27 @@ void service_definition_free_list(ServiceDefinition **list, size_t n) {
         free(list);
 }
 
+static bool holds_noncharacter(const char *s) {
+        uint32_t c;
+
+        for (size_t n; s && (n = utf8_decode(s, strnlen(s, 4), &c)) > 0; s += n)
+                if (utf8_is_noncharacter(c))
+                        return true;
+        return false;
+}
+
+/* Of a service that has such a text nothing could be told over a bus, nor of all others in the same message. As a
+ * character the bus itself does not let it pass; an escape sequence it does not look into. */
+static bool any_holds_noncharacter(const JsonValue *v) {
+        if (holds_noncharacter(v->key) || (v->kind == JSON_KIND_STRING && holds_noncharacter(v->string)))
+                return true;
+        if (v->kind == JSON_KIND_ARRAY || v->kind == JSON_KIND_OBJECT)
+                for (const JsonValue *child = v->first; child; child = child->next)
+                        if (any_holds_noncharacter(child))
+                                return true;
+        return false;
+}
+
 /* What is wanted of all the texts of one call. */
 typedef struct ParseOptions {
         const char *socket_dir;
@@ -71,6 +93,8 @@ static int parse_service(const char *text, size_t length, const char *label, con
         if (err < 0)
                 return err;
         err = definition_read_service(&r, document->values);
+        if (err == 0 && !options->is_stored && any_holds_noncharacter(document->values))
+                err = definition_refuse(&r, NULL, "holds a noncharacter (U+FFFE or its like), which no bus passes on");
         if (err != 0) {
                 if (err > 0)
                         *reterr_message = TAKE_PTR(r.message);

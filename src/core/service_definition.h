@@ -21,6 +21,7 @@ enum {
         DEFINITION_ACTION_PORTS_MAX = 32,
         DEFINITION_RELATIONS_MAX = 64, /* requires and after, each */
         DEFINITION_NAME_MAX = 63,
+        DEFINITION_DESCRIPTION_MAX = 512,
         DEFINITION_TEXT_MAX = 1024 * 1024, /* bytes of JSON a service */
         /* The kernel's limit for one argument or environment string (MAX_ARG_STRLEN), its NUL included: beyond it
          * execve() fails and systemd reports 203. */

@@ -246,7 +246,7 @@ static void add_systemd_table(PropertyList *l, const ServiceDefinition *d, const
 
 static void add_identity(PropertyList *l, const ServiceDefinition *d, const ActionDefinition *a, const char *slice) {
         bool is_main = d->n_actions == 1 && strcmp(a->name, "main") == 0;
-        char text[512];
+        char text[DEFINITION_DESCRIPTION_MAX + sizeof ": " + DEFINITION_NAME_MAX];
 
         (void) snprintf(text, sizeof text, "%s%s%s", d->description ? d->description : d->name, is_main ? "" : ": ",
                         is_main ? "" : a->name);

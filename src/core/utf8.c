@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/utf8.h"
 
+#include <string.h>
+
 size_t utf8_decode(const char *s, size_t n, uint32_t *ret) {
         static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
         const unsigned char *u = (const unsigned char *) s;
@@ -27,6 +29,21 @@ size_t utf8_decode(const char *s, size_t n, uint32_t *ret) {
                 return 0;
         *ret = c;
         return length;
+}
+
+bool utf8_is_noncharacter(uint32_t c) {
+        return (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
+}
+
+void utf8_drop_broken_end(char *text) {
+        size_t n = strlen(text), begin = n;
+        uint32_t c;
+
+        while (begin > 0 && n - begin < 3 && ((unsigned char) text[begin - 1] & 0xc0) == 0x80)
+                begin--;
+        if (begin > 0 && (unsigned char) text[begin - 1] >= 0xc0 &&
+            utf8_decode(text + begin - 1, n - begin + 1, &c) == 0)
+                text[begin - 1] = '\0';
 }
 
 size_t utf8_encode(uint32_t c, char *out) {

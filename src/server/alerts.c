@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "boundary/alert_file.h"
 #include "boundary/journal_message.h"
+#include "core/utf8.h"
 #include "server/evaluation.h"
 #include "server/supervisor.h"
 
@@ -43,11 +44,13 @@ static void tell_journal(const Service *s, AlertKind kind) {
 
         (void) snprintf(message, sizeof message, "MESSAGE=%s %s: %s", s->definition->name, alerts[kind].text,
                         leading_text(s));
+        utf8_drop_broken_end(message); /* journalctl would show it as "blob data" */
         (void) snprintf(id, sizeof id, "MESSAGE_ID=%s", alerts[kind].message_id);
         (void) snprintf(service, sizeof service, "HERO_SERVICE=%s", s->definition->name);
         (void) snprintf(alert, sizeof alert, "HERO_ALERT=%s", alerts[kind].word);
         (void) snprintf(reason, sizeof reason, "HERO_REASON=%s", code);
         (void) snprintf(text, sizeof text, "HERO_REASON_TEXT=%s", leading_text(s));
+        utf8_drop_broken_end(text);
         /* So that `journalctl -u` of the service's unit shows it too. */
         (void) snprintf(unit, sizeof unit, "OBJECT_SYSTEMD_%sUNIT=%s",
                         supervisor_options(s->supervisor)->is_user ? "USER_" : "", s->actions[0].unit);

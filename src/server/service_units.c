@@ -13,6 +13,7 @@
 #include "boundary/exec_file.h"
 #include "boundary/service_folder.h"
 #include "boundary/systemd_facts.h"
+#include "core/utf8.h"
 #include "server/folder_gift.h"
 #include "server/notices.h"
 #include "server/service_live.h"
@@ -71,6 +72,7 @@ static void give_up(Service *s, const char *what, const char *why) {
         char text[1024];
 
         (void) snprintf(text, sizeof text, "%s: %s", what, why ? why : "no reason given");
+        utf8_drop_broken_end(text);
         notice_line(LOG_ERR, NOTICE_UNITS_REFUSED, "%s: %s", s->definition->name, text);
         set_fault(s, text);
         s->step = UNITS_SETTLED;

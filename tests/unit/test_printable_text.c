@@ -34,6 +34,11 @@ TEST(bytes_that_are_no_characters_become_question_marks) {
         ASSERT_STREQ(printable("\xc0\x80\xed\xa0\x80", 64), "?????");
 }
 
+/* U+FDD0, U+FFFE, U+1FFFE: UTF-8, and refused by sd-bus all the same. */
+TEST(noncharacters_become_question_marks) {
+        ASSERT_STREQ(printable("a\xef\xb7\x90 \xef\xbf\xbe \xf0\x9f\xbf\xbe", 64), "a? ? ?");
+}
+
 TEST(what_does_not_fit_is_cut_between_characters) {
         ASSERT_STREQ(printable("abcdef", 7), "abcdef");
         ASSERT_STREQ(printable("abcdefg", 7), "abc…");

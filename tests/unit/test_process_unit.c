@@ -17,6 +17,7 @@ TEST(the_unit_of_a_cgroup_is_that_of_the_manager_who_asks) {
                 { "/user.slice/user-1000.slice/user@1000.service/init.scope", "user@1000.service", "init.scope" },
                 { "/user.slice/user-1000.slice/session-3.scope", "session-3.scope", "session-3.scope (system)" },
                 { "/init.scope", "init.scope", "init.scope (system)" },
+                { "/lxc/\xff\xc3.service/hero-web.service", "??.service", "??.service (system)" },
                 { "/", "", "" },
                 { "/astray", "", "" },
         };

@@ -85,6 +85,21 @@ TEST(no_argument_of_the_service_stands_in_execstart_when_the_shim_fronts_it) {
         json_object_put(plan);
 }
 
+/* Cut, it could end in half a character, and systemd would be asked for nothing. */
+TEST(the_longest_description_is_handed_on_as_a_whole) {
+        char description[DEFINITION_DESCRIPTION_MAX + 1] = "", text[1024], expected[1024];
+        struct json_object *plan;
+
+        while (strlen(description) + strlen("é") < sizeof description)
+                strcat(description, "é");
+        (void) snprintf(text, sizeof text,
+                        "{\"name\":\"a\",\"description\":\"%s\",\"actions\":{\"ui\":{\"exec\":[\"x\"]}}}", description);
+        (void) snprintf(expected, sizeof expected, "%s: ui", description);
+        plan = plan_of(text, 252);
+        ASSERT_STREQ(json_object_get_string(property(plan, "Description")), expected);
+        json_object_put(plan);
+}
+
 TEST(newer_properties_are_kept_from_older_systemd) {
         struct json_object *old = plan_of("{\"name\":\"a\",\"exec\":[\"x\"]}", 252);
         struct json_object *new = plan_of("{\"name\":\"a\",\"exec\":[\"x\"]}", 257);
