@@ -142,13 +142,14 @@ static const sd_bus_vtable service_vtable[] = {
 static int find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                        sd_bus_error *error) {
         _cleanup_free_ char *name = NULL;
+        int r = sd_bus_path_decode(path, BUS_SERVICE_PATH, &name);
         Service *s;
 
         (void) bus;
         (void) interface;
         (void) error;
-        if (sd_bus_path_decode(path, BUS_SERVICE_PATH, &name) <= 0)
-                return 0;
+        if (r <= 0)
+                return r; /* no memory for the name: not that there is no such object */
         s = supervisor_find(userdata, name);
         if (!s)
                 return 0;

@@ -21,6 +21,8 @@
 #include "core/service_definition.h"
 #include "core/unit_plan.h"
 #include "core/unit_plan_diff.h"
+#include "server/bus_service.h"
+#include "server/bus_signals.h"
 #include "server/definitions.h"
 #include "server/service_json.h"
 #include "server/service_why.h"
@@ -570,4 +572,94 @@ static const char *verify_house(int r _unused_) {
 
 TEST(a_house_is_loaded_shown_and_changed_or_stays_as_it_was) {
         ASSERT(fault_run(&(FaultScenario){ "house", prepare_house, run_house, verify_house, true }, true));
+}
+
+/* -- what is told of a service -- */
+
+/* The server's end of a connection, and a listener's. */
+typedef struct Telling {
+        sd_event *event;
+        Supervisor *supervisor;
+        BusSignals *signals;
+        sd_bus *ours, *theirs;
+        sd_bus_slot *objects, *enumerator;
+        bool is_told;
+} Telling;
+
+static int on_told(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unused_) {
+        Telling *t = userdata;
+
+        t->is_told = t->is_told || sd_bus_message_is_signal(m, NULL, "PropertiesChanged") > 0;
+        return 0;
+}
+
+static void telling_done(Telling *t) {
+        bus_signals_free(t->signals);
+        sd_bus_slot_unref(t->enumerator);
+        sd_bus_slot_unref(t->objects);
+        sd_bus_close_unref(t->theirs);
+        sd_bus_close_unref(t->ours);
+        supervisor_free(t->supervisor);
+        sd_event_unref(t->event);
+}
+
+static bool connect_both(Telling *t) {
+        int fds[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0 || sd_bus_new(&t->ours) < 0 ||
+            sd_bus_new(&t->theirs) < 0 || sd_bus_set_fd(t->ours, fds[0], fds[0]) < 0 ||
+            sd_bus_set_fd(t->theirs, fds[1], fds[1]) < 0 ||
+            sd_bus_set_server(t->ours, 1,
+                              SD_ID128_MAKE(de, ad, be, ef, de, ad, be, ef, de, ad, be, ef, de, ad, be, ef)) < 0 ||
+            sd_bus_start(t->ours) < 0 || sd_bus_start(t->theirs) < 0)
+                return false;
+        while (sd_bus_is_ready(t->ours) == 0 || sd_bus_is_ready(t->theirs) == 0)
+                if (sd_bus_process(t->ours, NULL) < 0 || sd_bus_process(t->theirs, NULL) < 0)
+                        return false;
+        return sd_bus_add_filter(t->theirs, NULL, on_told, t) >= 0;
+}
+
+static bool telling_init(Telling *t) {
+        _cleanup_free_ char *message = NULL;
+        const SupervisorOptions options = {
+                .socket_dir = base,
+                .exec_dir = base,
+                .alert_dir = base,
+                .store_path = store_path,
+                .shim = "/usr/bin/hero_proc_notify",
+        };
+
+        *t = (Telling){ 0 };
+        if (sd_event_new(&t->event) < 0 || supervisor_new(t->event, &options, &t->supervisor, &message) < 0 ||
+            bus_signals_new(t->supervisor, &t->signals) < 0 || !connect_both(t) ||
+            bus_service_add_objects(t->ours, t->supervisor, &t->objects, &t->enumerator) < 0)
+                return false;
+        bus_signals_set_bus(t->signals, t->ours);
+        return true;
+}
+
+/* Only the telling itself is tried. */
+static int run_telling(char **ret_text) {
+        FaultKind kind = (FaultKind) fault_plan->kind;
+        Telling t _cleanup_(telling_done);
+        Service *s;
+
+        fault_plan->kind = FAULT_NONE;
+        if (!telling_init(&t))
+                abort();
+        s = supervisor_find(t.supervisor, "one");
+        fault_plan->kind = kind;
+        bus_signals_changed(t.signals, s);
+        fault_plan->kind = FAULT_NONE;
+        if (sd_bus_flush(t.ours) < 0)
+                abort();
+        while (sd_bus_process(t.theirs, NULL) > 0)
+                ;
+        *ret_text = strdup(t.is_told || s->owed_signals != 0 ? "told, or owed" : "taken for told");
+        fault_plan->kind = kind;
+        return 0;
+}
+
+TEST(what_could_not_be_told_of_a_service_is_still_to_be_told) {
+        ASSERT(fault_run(&(FaultScenario){ "signal", prepare_house, run_telling, NULL }, false));
 }
