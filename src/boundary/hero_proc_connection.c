@@ -21,7 +21,11 @@ enum {
 struct HeroProcConnection {
         sd_bus *bus;
         uint64_t patience_usec;
-        bool was_through; /* the bus has greeted us */
+        bool was_through;              /* the bus has greeted us */
+        sd_event_source *alarm_source; /* NULL: whoever waits sees to the alarm */
+        uint64_t alarm_usec;           /* USEC_NEVER: none */
+        void (*alarm)(void *userdata);
+        void *alarm_userdata;
         sd_bus_slot *lost_slot;
         void (*lost)(void *userdata);
         void *lost_userdata;
@@ -36,6 +40,7 @@ int hero_proc_connection_attach(sd_bus *bus, HeroProcConnection **ret) {
                 return -ENOMEM;
         c->bus = sd_bus_ref(bus);
         c->patience_usec = PROMPT_TIMEOUT_SEC * USEC_PER_SEC;
+        c->alarm_usec = USEC_NEVER;
         *ret = c;
         return 0;
 }
@@ -103,6 +108,18 @@ static int on_lost(sd_bus_message *m, void *userdata, sd_bus_error *reterr _unus
         return 0;
 }
 
+static void sound_alarm(HeroProcConnection *c) {
+        c->alarm_usec = USEC_NEVER;
+        c->alarm(c->alarm_userdata);
+}
+
+static int on_alarm(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        sound_alarm(userdata);
+        return 0;
+}
+
 int hero_proc_connection_attach_event(HeroProcConnection *c, sd_event *event, void (*lost)(void *userdata),
                                       void *userdata) {
         int r;
@@ -112,7 +129,22 @@ int hero_proc_connection_attach_event(HeroProcConnection *c, sd_event *event, vo
         /* sd-bus makes this signal itself. */
         r = sd_bus_match_signal(c->bus, &c->lost_slot, NULL, "/org/freedesktop/DBus/Local",
                                 "org.freedesktop.DBus.Local", "Disconnected", on_lost, c);
+        /* Made at once: where there is need of it there may be no memory. */
+        if (r >= 0)
+                r = sd_event_add_time(event, &c->alarm_source, CLOCK_MONOTONIC, c->alarm_usec, USEC_PER_MSEC, on_alarm,
+                                      c);
         return r < 0 ? r : sd_bus_attach_event(c->bus, event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+void hero_proc_connection_set_alarm(HeroProcConnection *c, uint64_t delay_usec, void (*alarm)(void *userdata),
+                                    void *userdata) {
+        c->alarm_usec = alarm ? usec_add(clock_monotonic_usec(), delay_usec) : USEC_NEVER;
+        c->alarm = alarm;
+        c->alarm_userdata = userdata;
+        if (!c->alarm_source)
+                return;
+        (void) sd_event_source_set_time(c->alarm_source, c->alarm_usec);
+        (void) sd_event_source_set_enabled(c->alarm_source, SD_EVENT_ONESHOT);
 }
 
 sd_bus *hero_proc_connection_bus(HeroProcConnection *c) {
@@ -123,6 +155,7 @@ HeroProcConnection *hero_proc_connection_free(HeroProcConnection *c) {
         if (!c)
                 return NULL;
         sd_bus_slot_unref(c->lost_slot);
+        sd_event_source_disable_unref(c->alarm_source);
         /* What is not through yet has nothing to be written, and may never be: to flush would wait for it. */
         if (sd_bus_is_ready(c->bus) > 0)
                 (void) sd_bus_flush(c->bus);
@@ -141,6 +174,10 @@ void hero_proc_connection_allow_interaction(HeroProcConnection *c) {
 
 void hero_proc_connection_set_patience(HeroProcConnection *c, uint64_t usec) {
         c->patience_usec = usec;
+}
+
+uint64_t hero_proc_connection_patience_usec(const HeroProcConnection *c) {
+        return c->patience_usec;
 }
 
 /* Errors */
@@ -166,12 +203,16 @@ static bool is_activation_failure(const char *name) {
                (starts_with(name, "org.freedesktop.") && !starts_with(name, "org.freedesktop.DBus."));
 }
 
+bool hero_proc_connection_error_is_absence(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+               sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) || is_activation_failure(e->name);
+}
+
 int hero_proc_connection_fail_with_error(const sd_bus_error *e, char **reterr_message) {
         const char *text = e->message && *e->message ? e->message : e->name;
         int outcome = outcome_from_dbus_name(e->name);
 
-        if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-            sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) || is_activation_failure(e->name))
+        if (hero_proc_connection_error_is_absence(e))
                 return hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server is not running",
                                                  reterr_message);
         if (outcome == HERO_E_SERVER_UNREACHABLE)
@@ -218,7 +259,7 @@ int hero_proc_connection_send(HeroProcConnection *c, sd_bus_message *call, Pendi
 }
 
 int hero_proc_connection_turn(HeroProcConnection *c, uint64_t deadline_usec) {
-        uint64_t now;
+        uint64_t now, until_usec;
         int r;
 
         c->was_through = c->was_through || sd_bus_is_ready(c->bus) > 0;
@@ -226,9 +267,14 @@ int hero_proc_connection_turn(HeroProcConnection *c, uint64_t deadline_usec) {
         if (r != 0)
                 return r < 0 ? r : 0;
         now = clock_monotonic_usec();
+        if (!c->alarm_source && now >= c->alarm_usec) {
+                sound_alarm(c);
+                return 0;
+        }
         if (now >= deadline_usec)
                 return -ETIMEDOUT;
-        r = sd_bus_wait(c->bus, deadline_usec == USEC_NEVER ? UINT64_MAX : deadline_usec - now);
+        until_usec = !c->alarm_source && c->alarm_usec < deadline_usec ? c->alarm_usec : deadline_usec;
+        r = sd_bus_wait(c->bus, until_usec == USEC_NEVER ? UINT64_MAX : until_usec - now);
         return r < 0 && r != -EINTR ? r : 0;
 }
 

@@ -46,6 +46,11 @@ void hero_proc_connection_allow_interaction(HeroProcConnection *c);
 /* How long a server may take for what it answers from what it knows, before it counts as away; 25 s until this is
  * called. */
 void hero_proc_connection_set_patience(HeroProcConnection *c, uint64_t usec);
+uint64_t hero_proc_connection_patience_usec(const HeroProcConnection *c);
+
+/* After that time `alarm` is called, once, by whatever handles the connection. There is one; NULL: none any more. */
+void hero_proc_connection_set_alarm(HeroProcConnection *c, uint64_t delay_usec, void (*alarm)(void *userdata),
+                                    void *userdata);
 
 /* Waits until there was something to handle, at most until `deadline_usec` (CLOCK_MONOTONIC). 0, or -ETIMEDOUT. */
 int hero_proc_connection_wait(HeroProcConnection *c, uint64_t deadline_usec, char **reterr_message);
@@ -80,6 +85,8 @@ int hero_proc_connection_call(HeroProcConnection *c, sd_bus_message *call, uint6
 int hero_proc_connection_call_promptly(HeroProcConnection *c, sd_bus_message *call, sd_bus_message **ret_reply,
                                        char **reterr_message);
 
+/* It says that there is no server; what else it may say comes of one that is there, or was. */
+bool hero_proc_connection_error_is_absence(const sd_bus_error *e);
 /* Each returns the code that belongs to the failure, and writes its text. */
 int hero_proc_connection_fail(int r, const char *text, char **reterr_message);
 int hero_proc_connection_fail_with_error(const sd_bus_error *e, char **reterr_message);

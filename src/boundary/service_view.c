@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/outcome.h"
 #include "boundary/hero_proc_client.h"
 
@@ -15,15 +16,16 @@
 
 enum {
         SLOTS_MAX = 3,
-        /* For calls that the server answers from what it knows. */
-        ASK_TIMEOUT_SEC = 25,
 };
+/* From an answer that did not come, or was none, to the next question. */
+#define ASK_AGAIN_USEC (1 * USEC_PER_SEC)
 
 /* One call that asks for one service, or for all. */
 typedef struct Ask {
         ServiceView *view;
         const char *name; /* NULL: all */
         sd_bus_slot *slot;
+        uint64_t late_usec; /* monotonic: when its answer is not awaited any longer */
 } Ask;
 
 struct ServiceView {
@@ -37,7 +39,7 @@ struct ServiceView {
         size_t n_asks, n_sent, n_answered;
         ViewedService **services; /* by name */
         size_t n_services;
-        bool has_asked, live, away;
+        bool has_asked, live, away, asks_again;
         int error;
         char *error_message;
 };
@@ -195,6 +197,8 @@ static void drop_asks(ServiceView *v) {
         for (size_t i = 0; i < v->n_asks; i++)
                 v->asks[i].slot = sd_bus_slot_unref(v->asks[i].slot);
         v->n_sent = v->n_answered = 0;
+        if (v->connection)
+                hero_proc_connection_set_alarm(v->connection, 0, NULL, NULL);
 }
 
 /* Takes `message`, which may be NULL. */
@@ -202,7 +206,7 @@ static void become_away(ServiceView *v, int error, char *message) {
         bool was_away = v->away;
 
         drop_asks(v);
-        v->live = false;
+        v->live = v->asks_again = false;
         v->away = true;
         v->error = error;
         free(v->error_message);
@@ -232,6 +236,10 @@ static void end_absence(ServiceView *v) {
 
 bool service_view_is_live(const ServiceView *v) {
         return v->live;
+}
+
+bool service_view_asks_again(const ServiceView *v) {
+        return v->asks_again;
 }
 
 int service_view_error(const ServiceView *v, const char **ret_message) {
@@ -288,6 +296,24 @@ static int take_answer(ServiceView *v, const Ask *ask, sd_bus_message *reply) {
 
 static int send_asks(ServiceView *v);
 
+static void on_ask_again(void *userdata);
+
+/* As long as the server has its name nobody else would tell that it answers by now: one that was held up goes on as if
+ * nothing had been, and one that had no memory has some a moment later. */
+static void fail_for_now(ServiceView *v, const Ask *ask, const sd_bus_error *error) {
+        bool is_late = sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) && clock_monotonic_usec() >= ask->late_usec;
+        char *message = NULL;
+        int r = is_late ? hero_proc_connection_fail(HERO_E_SERVER_UNREACHABLE, "hero_proc_server does not answer",
+                                                    &message)
+                        : hero_proc_connection_fail_with_error(error, &message);
+
+        become_away(v, r, message);
+        if (hero_proc_connection_error_is_absence(error))
+                return;
+        v->asks_again = true;
+        hero_proc_connection_set_alarm(v->connection, ASK_AGAIN_USEC, on_ask_again, v);
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr _unused_) {
         Ask *ask = userdata;
         ServiceView *v = ask->view;
@@ -300,8 +326,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr
                 end_absence(v);
                 remove_service(v, ask->name);
         } else if (error) {
-                r = hero_proc_connection_fail_with_error(error, &message);
-                become_away(v, r, message);
+                fail_for_now(v, ask, error);
                 return 0;
         } else {
                 r = take_answer(v, ask, reply);
@@ -320,6 +345,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr
 
 static int send_ask(ServiceView *v, Ask *ask) {
         _cleanup_message_ sd_bus_message *call = NULL;
+        uint64_t patience_usec = hero_proc_connection_patience_usec(v->connection);
         _cleanup_free_ char *path = NULL;
         int r;
 
@@ -339,7 +365,8 @@ static int send_ask(ServiceView *v, Ask *ask) {
                 r = sd_bus_message_set_auto_start(call, false);
         if (r >= 0)
                 r = sd_bus_call_async(hero_proc_connection_bus(v->connection), &ask->slot, call, on_answer, ask,
-                                      ASK_TIMEOUT_SEC * UINT64_C(1000000));
+                                      patience_usec);
+        ask->late_usec = usec_add(clock_monotonic_usec(), patience_usec);
         return r;
 }
 
@@ -363,6 +390,10 @@ static void ask(ServiceView *v) {
                 become_away_with_errno(v, r);
         else if (v->n_asks == 0)
                 v->live = true;
+}
+
+static void on_ask_again(void *userdata) {
+        ask(userdata);
 }
 
 /* -- signals -- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A live copy of what org.hero.Proc1 publishes of its services: asked for once, then carried on by the server's signals
- * alone. While the server is away nothing is known of any service, and that is what the copy says. Must not print, and
- * must not judge. */
+/* A live copy of what org.hero.Proc1 publishes of its services: asked for until there is an answer, then carried on by
+ * the server's signals alone. While the server is away nothing is known of any service, and that is what the copy says.
+ * Must not print, and must not judge. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +47,8 @@ void service_view_detach(ServiceView *v, const char *why);
 bool service_view_is_live(const ServiceView *v);
 /* Why it is none: 0 while an answer is awaited, else an Outcome or negative errno with its text (borrowed). */
 int service_view_error(const ServiceView *v, const char **ret_message);
+/* Whether that was said by a server that is there, so that it is asked again after a pause. */
+bool service_view_asks_again(const ServiceView *v);
 
 /* By name. Valid until the connection is handled again. */
 ViewedService *const *service_view_services(const ServiceView *v, size_t *ret_n);

@@ -94,6 +94,8 @@ static void show_progress(Wait *w) {
 
 static int tell_timeout(Wait *w) {
         const CommandLine *line = w->session->line;
+        const char *why;
+        int r = service_view_error(w->view, &why);
 
         progress_block_clear(&w->progress);
         for (size_t i = 0; i < line->n_args; i++) {
@@ -103,9 +105,8 @@ static int tell_timeout(Wait *w) {
                 if (is_reached(w, line->args[i]))
                         continue;
                 if (!service_view_is_live(w->view))
-                        session_say(w->session,
-                                    "%s: timed out waiting for %s; it is not known: hero_proc_server is not running",
-                                    line->args[i], w->words);
+                        session_say(w->session, "%s: timed out waiting for %s; it is not known: %s", line->args[i],
+                                    w->words, r != 0 ? why : "hero_proc_server does not answer");
                 else
                         session_say(w->session, "%s: timed out waiting for %s; it is %s%s%s", line->args[i], w->words,
                                     what_it_is(service), *reason ? ": " : "", reason);
@@ -125,8 +126,8 @@ static int look_at_the_server(Wait *w) {
         int r = service_view_error(w->view, &message);
 
         w->has_been_live = w->has_been_live || service_view_is_live(w->view);
-        /* One that left is waited for: that it comes back will be heard. */
-        if (r != 0 && (r != HERO_E_SERVER_UNREACHABLE || !w->has_been_live))
+        /* One that left is waited for: that it comes back will be heard. So is one that cannot answer just now. */
+        if (r != 0 && (!w->has_been_live || (r != HERO_E_SERVER_UNREACHABLE && !service_view_asks_again(w->view))))
                 return fail(w, r, message);
         if (service_view_is_live(w->view) && !(line->wait_for & WAIT_FOR_REMOVED) && any_is_missing(w)) {
                 progress_block_clear(&w->progress);

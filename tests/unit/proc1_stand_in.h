@@ -16,7 +16,10 @@
  *     hero_secret   nobody may touch it
  *     hero_fatal    whatever is asked about it ends the server
  *
- * Any other name is unknown to it. */
+ * Any other name is unknown to it.
+ *
+ * So often as stand_in_finds_that_fail says when the process is made it has no memory to find the service that it is
+ * asked for. */
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -56,6 +59,8 @@ static const StandInService stand_in_services[] = {
         { "hero_second", "running" },
         { "hero_slow", "starting" },
 };
+
+static unsigned stand_in_finds_that_fail;
 
 enum { STAND_IN_SERVICES = sizeof stand_in_services / sizeof stand_in_services[0] };
 
@@ -143,6 +148,10 @@ static int stand_in_find_object(sd_bus *bus _unused_, const char *path, const ch
         char *name = NULL;
         StandInService *service = NULL;
 
+        if (stand_in_finds_that_fail > 0) {
+                stand_in_finds_that_fail--;
+                return -ENOMEM;
+        }
         if (sd_bus_path_decode(path, STAND_IN_OBJECTS, &name) > 0)
                 service = stand_in_find(userdata, name);
         free(name);

@@ -15,11 +15,21 @@ typedef struct Fixture {
         ServiceView *view;
         char *message;
         char told[1024];
+        sd_event *event; /* NULL: the test itself waits */
+        pid_t stopped;   /* the server; 0: it runs */
 } Fixture;
 
+static void let_go_on(Fixture *f) {
+        if (f->stopped > 0)
+                (void) kill(f->stopped, SIGCONT);
+        f->stopped = 0;
+}
+
 static void fixture_done(Fixture *f) {
+        let_go_on(f);
         service_view_free(f->view);
         hero_proc_connection_free(f->connection);
+        sd_event_unref(f->event);
         free(f->message);
         if (f->bus.daemon > 0)
                 private_bus_done(&f->bus);
@@ -47,9 +57,13 @@ static void remember(const ViewEvent *e, void *userdata) {
 static bool handle_until(Fixture *f, bool (*is_so)(const Fixture *f)) {
         uint64_t deadline = usec_add(clock_monotonic_usec(), FAR);
 
-        while (!is_so(f))
-                if (hero_proc_connection_wait(f->connection, deadline, &f->message) != 0)
+        while (!is_so(f)) {
+                uint64_t now = clock_monotonic_usec();
+
+                if (f->event ? now >= deadline || sd_event_run(f->event, deadline - now) < 0
+                             : hero_proc_connection_wait(f->connection, deadline, &f->message) != 0)
                         return false;
+        }
         return true;
 }
 
@@ -75,13 +89,33 @@ static bool mortal_runs_again(const Fixture *f) {
         return strstr(f->told, "hero_mortal:unknown>running") != NULL;
 }
 
-/* On a bus of its own, on which there may be a server. */
-static bool fixture_init(Fixture *f, bool with_server, char *const *names) {
+static bool connect_to_bus(Fixture *f, bool with_server) {
         *f = (Fixture){ 0 };
         return private_bus_start(&f->bus) && (!with_server || private_bus_start_server(&f->bus)) &&
-               hero_proc_connection_open(&(HeroProcTarget){ 0 }, &f->connection, &f->message) == 0 &&
-               service_view_new(names, remember, f, &f->view) == 0 &&
+               hero_proc_connection_open(&(HeroProcTarget){ 0 }, &f->connection, &f->message) == 0;
+}
+
+static bool begin_to_view(Fixture *f, char *const *names) {
+        return service_view_new(names, remember, f, &f->view) == 0 &&
                service_view_attach(f->view, f->connection, &f->message) == 0;
+}
+
+/* On a bus of its own, on which there may be a server. */
+static bool fixture_init(Fixture *f, bool with_server, char *const *names) {
+        return connect_to_bus(f, with_server) && begin_to_view(f, names);
+}
+
+static bool stop_the_server(Fixture *f) {
+        sd_bus_creds *creds = NULL;
+        bool stopped = sd_bus_get_name_creds(hero_proc_connection_bus(f->connection), HERO_PROC_NAME, SD_BUS_CREDS_PID,
+                                             &creds) >= 0 &&
+                       sd_bus_creds_get_pid(creds, &f->stopped) >= 0 && kill(f->stopped, SIGSTOP) == 0;
+
+        sd_bus_creds_unref(creds);
+        return stopped;
+}
+
+static void on_lost(void *userdata _unused_) {
 }
 
 TEST(all_services_are_there_by_name_with_state_and_reasons) {
@@ -193,4 +227,52 @@ TEST(a_connection_that_is_given_up_leaves_nothing_known) {
         ASSERT_EQ(service_view_attach(f.view, f.connection, &f.message), 0);
         ASSERT(handle_until(&f, is_live));
         ASSERT_EQ(service_view_find(f.view, "hero_os")->state, SERVICE_RUNNING);
+}
+
+/* It goes on under the name that it had, so that nothing tells of it. */
+TEST(a_server_that_was_held_up_while_it_was_asked_is_asked_again) {
+        for (int with_loop = 0; with_loop < 2; with_loop++) {
+                Fixture f _cleanup_(fixture_done);
+                const char *message;
+
+                ASSERT(connect_to_bus(&f, true));
+                hero_proc_connection_set_patience(f.connection, 50 * USEC_PER_MSEC);
+                ASSERT(stop_the_server(&f));
+                if (with_loop) {
+                        ASSERT(sd_event_new(&f.event) >= 0);
+                        ASSERT(hero_proc_connection_attach_event(f.connection, f.event, on_lost, NULL) >= 0);
+                }
+                ASSERT(begin_to_view(&f, NULL));
+                ASSERT(handle_until(&f, has_error));
+                ASSERT_EQ(service_view_error(f.view, &message), HERO_E_SERVER_UNREACHABLE);
+                ASSERT_STREQ(message, "hero_proc_server does not answer");
+                ASSERT(service_view_asks_again(f.view));
+                let_go_on(&f);
+                ASSERT(handle_until(&f, is_live));
+                ASSERT(!has_error(&f));
+                ASSERT(strstr(f.told, "server:gone server:back hero_db:>failed "));
+        }
+}
+
+TEST(after_an_error_of_the_moment_it_is_asked_again_with_a_pause_and_nothing_is_taken_for_removed) {
+        char *const os[] = { (char *) "hero_os", NULL };
+
+        for (int with_names = 0; with_names < 2; with_names++) {
+                Fixture f _cleanup_(fixture_done);
+                uint64_t began;
+                bool begun;
+
+                stand_in_finds_that_fail = 1;
+                begun = fixture_init(&f, true, with_names ? os : NULL);
+                stand_in_finds_that_fail = 0;
+                ASSERT(begun);
+                ASSERT(handle_until(&f, has_error));
+                ASSERT(service_view_asks_again(f.view));
+                began = clock_monotonic_usec();
+                ASSERT(handle_until(&f, is_live));
+                ASSERT(clock_monotonic_usec() - began > 900 * USEC_PER_MSEC);
+                ASSERT(strstr(f.told, "server:gone server:back ") == f.told);
+                ASSERT(strstr(f.told, "hero_os:>running "));
+                ASSERT(!strstr(f.told, "removed"));
+        }
 }
