@@ -277,6 +277,17 @@ static void clear_one(Service *s, const UnitListed *unit, bool kill) {
                 s->n_step_calls++;
 }
 
+/* What is to be removed is begun with again at once, only not while its caller waits. */
+static void give_up_clearing(Service *s, bool any_is_left) {
+        const char *pinned = "a unit stays loaded after its stop: another unit or program holds a reference to it";
+
+        if (s->removing)
+                give_up(s, "its removal is tried again",
+                        any_is_left ? pinned : "that it is gone could not be told, for want of memory");
+        else
+                give_up(s, "its units cannot be made anew", any_is_left ? pinned : s->fault);
+}
+
 static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t n) {
         Service *s = userdata;
         uint64_t waited_usec = clock_monotonic_usec() - s->clear_since_usec;
@@ -293,9 +304,7 @@ static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t 
                         clear_one(s, left, waited_usec > CLEAR_KILL_AFTER_USEC);
                 }
         if (waited_usec > CLEAR_GIVE_UP_AFTER_USEC) {
-                give_up(s, "its units cannot be made anew",
-                        left ? "one stays loaded after its stop: another unit or program holds a reference to it"
-                             : s->fault);
+                give_up_clearing(s, left != NULL);
         } else if (!left) {
                 socket_cleaning_run(s, -1);
                 if (s->removing)

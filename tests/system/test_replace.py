@@ -231,3 +231,27 @@ def test_what_is_there_of_a_name_that_was_never_heard_of_ends_before_the_service
     assert marks_alive(box, "squatted") == {f"{MARK}1"} and old > 0
     assert set(units(box, "hero-squatted*.service")) == {"hero-squatted.service"}
     assert box.run(["test", "-e", f"/proc/{old}"], check=False).returncode == 1
+
+
+def hold_unit(name: str) -> None:
+    """For the agent: for as long as this connection lasts, systemd keeps the unit loaded."""
+    sys.kept_bus = RawBus()  # noqa: F821
+    answer = sys.kept_bus.call("org.freedesktop.systemd1", "/org/freedesktop/systemd1",  # noqa: F821
+                               "org.freedesktop.systemd1.Manager", "RefUnit", "s", name)
+    assert not answer[0], answer
+
+
+def let_unit_go() -> None:
+    sys.kept_bus.__exit__()  # noqa: F821
+
+
+def test_a_removal_that_something_holds_up_says_so_and_is_tried_again(box):
+    box.apply(sleeper("held"))
+    box.wait_state("held", "running", WITHIN_SECONDS)
+    box.agent.call(hold_unit, "hero-held.service")
+    done = box.hero("remove", "held", check=False)
+    assert done.returncode == 1, done
+    assert "held: cannot be removed yet: its removal is tried again: a unit stays loaded after its stop" in done.stderr, done
+    assert "held" in box.states() and not units(box, "hero-held.service")["hero-held.service"]["pids"]
+    box.agent.call(let_unit_go)
+    box.wait_for(lambda: "held" not in box.states(), 2 * WITHIN_SECONDS, "it is gone")
