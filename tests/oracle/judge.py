@@ -17,7 +17,7 @@ from house_plan import ServiceShape
 from injuries import Injuries
 from registers import Registers
 from timeline import Timeline
-from truth import ServiceTruth, SocketTruth
+from truth import ServiceTruth, SocketTruth, UnitTruth
 
 SLACK_SECONDS = 1.0  # as the issue of the proof has it; a test on a machine that may be slow and busy gives more
 SAMPLE_SECONDS = 0.2  # no sample of a unit or a socket comes later than this after the one before, as a rule
@@ -376,16 +376,25 @@ class Judge:
         a = row.asked - self.surroundings.slack
         for said in row.actions:
             unit = self.truth.units.get(said["name"])
-            if unit is None or unit.shape.oneshot or not unit.up.always(True, a, row.answered):
+            span = unit.invocations.value_at(row.answered) if unit else None
+            if unit is None or unit.shape.oneshot or span is None or span.start > a or span.end < row.answered:
                 continue
-            span = unit.invocations.value_at(row.answered)
-            if span is None or span.start > a or span.end < row.answered:
-                continue
-            if said["invocation_id"] != span.detail:
+            is_up = unit.up.always(True, a, row.answered)
+            if is_up and said["invocation_id"] != span.detail:
                 return Verdict("lie", f"{unit.shape.unit}: invocation {said['invocation_id']} and not {span.detail}")
-            if said["main_pid"] == 0:
+            if is_up and said["main_pid"] == 0:
                 return Verdict("lie", f"{unit.shape.unit}: PID 0, and it runs")
+            if self._is_no_process_of(unit, said["main_pid"], is_up, row, a):
+                return Verdict("lie", f"{unit.shape.unit}: PID {said['main_pid']}, and for {row.asked - a:.2f} s its cgroup "
+                                      f"has held {unit.processes.value_at(row.answered).detail or 'none'}")
         return self._socket_facts(row, a)
+
+    def _is_no_process_of(self, unit: UnitTruth, pid: int, is_up: bool, row: Row, a: float) -> bool:
+        """In the same invocation since a. That one has ended need not be heard of while the server or systemd is held up; of one
+        that goes on, the process is the same as before."""
+        if pid == 0 or not is_up and self.surroundings.disturbance(a, row.answered):
+            return False
+        return not unit.may_have_held(pid, a, row.answered)
 
     def _socket_facts(self, row: Row, a: float) -> Verdict | None:
         for said in row.sockets:

@@ -64,6 +64,7 @@ class UnitTruth:
         self.now = UnitNow()
         self.up = Timeline()
         self.invocations = Timeline()  # detail: the InvocationID
+        self.processes = Timeline()  # detail: the PIDs in its cgroup
         self._last_up = self._first_down = 0.0
 
     def take(self, start: float, end: float, active: str, sub: str, job: int) -> InvocationChange | None:
@@ -78,6 +79,7 @@ class UnitTruth:
         self.now = UnitNow(end, active, sub, job, pids, invocation or before.invocation)
         self.up.add(start, time.monotonic(), good, f"{active}/{sub}{' job' if job else ''}"
                                                    f"{'' if pids or not good else ' no process'}")
+        self.processes.add(looked, looked, bool(pids), " ".join(map(str, pids)))
         if invocation:
             self.invocations.add(looked, looked, good, invocation)
         return self._follow(before.invocation, end, active in ("active", "reloading", "activating") and bool(pids))
@@ -85,6 +87,11 @@ class UnitTruth:
     def was_started_anew(self, a: float, b: float) -> bool:
         """Also where no sample saw it down."""
         return len({run.detail for run in self.invocations.history(a, b)}) > 1
+
+    def may_have_held(self, pid: int, a: float, b: float) -> bool:
+        """Its cgroup, at some moment between a and b: where the last look before a did not find it there, nor any since."""
+        first = self.processes.value_at(a)
+        return first is None or any(str(pid) in run.detail.split() for run in (first, *self.processes.history(a, b)))
 
     def _follow(self, before: str, end: float, alive: bool) -> InvocationChange | None:
         change = None

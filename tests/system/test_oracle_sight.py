@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from box import REPOSITORY
 
@@ -39,13 +39,15 @@ def web(failures: int = 1, name: str = "web", **probe: Any) -> dict[str, Any]:
 class Looks:
     """What the oracle saw from 0 to 20 s, as often as it looks: all well but for what is said to be bad from, until."""
 
-    def __init__(self, definition: dict[str, Any], restarted: float = 99.0, **bad: tuple[float, float, str]):
+    def __init__(self, definition: dict[str, Any], restarted: float = 99.0,
+                 processes: Callable[[float], str] = lambda at: "100", **bad: tuple[float, float, str]):
         self.truth = truth = ServiceTruth(Loop(), shape_of(definition))
         self._bad = bad
         for unit in truth.units.values():
             self._look(unit.up, "unit", 0.05, "active/running")
             for at in (i * 0.05 for i in range(400)):
                 unit.invocations.add(at, at, True, "a" if at < restarted else "b")
+                unit.processes.add(at, at, True, processes(at))
         for socket in truth.sockets.values():
             self._look(socket.alive, "socket", 0.1, "alive")
             self._look(socket.drained, "queue", 0.1, "nobody waits")
@@ -59,12 +61,13 @@ class Looks:
             good = not since <= at <= until
             timeline.add(at, at, good, well if good else detail, 0.0 if good else took)
 
-    def judged(self, state: str, reason: str, *injuries: Injury, at: float = 7.95, of: str = "",
-               subject: str = "") -> str:
+    def judged(self, state: str, reason: str, *injuries: Injury, at: float = 7.95, of: str = "", subject: str = "",
+               pid: int = 0, disturbed: tuple[float, float, str] | None = None) -> str:
         """Of a row that came just after `at`, where these things were done to the service, or to another."""
         name = self.truth.shape.name
-        surroundings = Surroundings(injuries={of or name: Injuries(*injuries)})
-        row = Row(at, at + 0.001, "GetStatus", name, state, reason, subject=subject)
+        surroundings = Surroundings(injuries={of or name: Injuries(*injuries)}, disturbed=[disturbed] if disturbed else [])
+        row = Row(at, at + 0.001, "GetStatus", name, state, reason, subject=subject, actions=[
+            {"name": unit, "invocation_id": "a", "main_pid": pid} for unit in self.truth.units if pid])
         return Judge(self.truth, Registers(), surroundings, {name: self.truth}).judge(row).kind
 
 
@@ -280,6 +283,21 @@ def test_a_restart_may_be_for_what_was_broken_between_two_looks(_box):
     assert not healed() and not healed(broken(8.1)) and not healed(broken(7.85, path="/health")) and not healed(broken(4.0))
     assert not healed(broken(7.85), cleared(7.99), failures=3)
     assert not healed(Injury("socket file removed", 7.96, "main", SOCKET + "2"))
+
+
+def test_a_main_pid_is_one_of_the_unit_s_cgroup(_box):
+    """Of what runs, and of what has ended: then only while the server heard of it too late for a known cause."""
+    assert Looks(web()).judged("running", "", pid=100) == "true"
+    assert Looks(web()).judged("running", "", pid=10) == Looks(web()).judged("running", "", pid=101) == "lie"
+    among_others = Looks(web(), processes=lambda at: "100 101" if at < 6.0 else "102 103 101")
+    for pid, at, kind in ((100, 6.8, "true"), (100, 7.1, "lie"), (101, 7.1, "true"), (103, 7.1, "true"), (102, 5.9, "lie")):
+        assert among_others.judged("running", "", pid=pid, at=at) == kind, (pid, at)
+    ended = Looks(web(), unit=(6.0, 12.0, "failed/failed"), processes=lambda at: "100" if at < 6.0 else "")
+    for pid, at, disturbed, kind in ((100, 6.8, None, "true"), (100, 7.2, None, "lie"), (0, 7.2, None, "true"),
+                                     (100, 7.2, (5.9, 7.0, "server: SIGSTOP"), "true")):
+        assert ended.judged("failed", "process-died", pid=pid, at=at, disturbed=disturbed) == kind, (pid, at)
+    restarted = Looks(web(), restarted=7.0, processes=lambda at: "")
+    assert restarted.judged("failed", "process-died", pid=99, at=7.5) == "true", "it came and went between two looks"
 
 
 # -- from what is done to what is found --
