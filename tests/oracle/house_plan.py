@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Iterable
 
 RUN = "/run/hero"
 STATE = "/run/chaos"  # faults, and what nginx and strangers write
@@ -122,6 +122,21 @@ def shape_of(definition: dict[str, Any]) -> ServiceShape:
                         definition.get("on_unhealthy", "restart") == "restart" and bool(probes or sockets),
                         first.get("start_timeout_ms", 30000) / 1000, first.get("stop_timeout_ms", 10000) / 1000,
                         first.get("restart", {}).get("max_attempts", 5))
+
+
+def generation_of(definition: str, action: str) -> str:
+    """The variable by which chaos tells one definition of an action from the next; "" where there is none."""
+    read = json.loads(definition)
+    return _generation((read.get("actions") or {"main": read}).get(action, {}).get("env") or {})
+
+
+def generation_of_process(environment: dict[str, str]) -> str | None:
+    """That of its definition. None where it is not known, as between fork and exec, or of one that wrote its title over it."""
+    return _generation(environment) if "HERO_SERVICE" in environment else None
+
+
+def _generation(names: Iterable[str]) -> str:
+    return next((name for name in names if name.startswith("GENERATION_")), "")
 
 
 class House:

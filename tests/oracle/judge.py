@@ -61,6 +61,14 @@ class Surroundings:
         """Seconds between a and b in which it may have been stopped by a signal: it asks nothing then, and counts nothing."""
         return sum(max(0.0, min(end, b) - max(start, a)) for start, end, what in self.disturbed if what == "server: SIGSTOP")
 
+    def undisturbed_seconds(self, a: float, b: float) -> float:
+        """Between a and b, all together."""
+        seconds, at = 0.0, a
+        for start, end, _ in sorted(self.disturbed):
+            seconds += max(0.0, min(start, b) - at)
+            at = max(at, end)
+        return seconds + max(0.0, b - at)
+
     def disturbance(self, a: float, b: float) -> str:
         return next((what for start, end, what in self.disturbed if start <= b and end >= a), "")
 

@@ -13,7 +13,8 @@ from typing import Any
 HARM = ["lie", "stuck", "orphan", "unexpected restart", "lost change", "server died", "did not start",
         "did not recover"]
 COUNTED = ["rows_by_face", "rows_by_state", "verdicts", "apart", "harm", "faults", "restarts"]
-KEPT = ["seed", "seconds", "services", "kills", "rows", "longest_silence", "owed_restarts", *COUNTED, "apart_seconds", "skipped"]
+KEPT = ["seed", "seconds", "services", "kills", "rows", "longest_silence", "owed_restarts", "owed_changes", *COUNTED,
+        "apart_seconds", "skipped"]
 
 
 def harm_of(report: dict[str, Any]) -> dict[str, int]:
@@ -62,7 +63,7 @@ def since_last_finding(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def sum_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """All of them as if they were one."""
     total: dict[str, Any] = {key: sum(line.get(key, 0) for line in lines)
-                             for key in ("seconds", "kills", "rows", "owed_restarts")}
+                             for key in ("seconds", "kills", "rows", "owed_restarts", "owed_changes")}
     for key in COUNTED:
         total[key] = dict(sum((Counter(line[key]) for line in lines), Counter()))
     for key in ("longest_silence", "oracle_late_ms"):

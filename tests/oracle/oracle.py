@@ -24,12 +24,12 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
-from house_plan import shape_of  # noqa: E402
+from house_plan import generation_of, generation_of_process, shape_of  # noqa: E402
 from injuries import QUEUE_FULL, Injuries, Injury  # noqa: E402
 from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
-from registers import Operation, Registers, without_secrets  # noqa: E402
+from registers import REMOVED, Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
-from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth  # noqa: E402
+from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth, environment_of  # noqa: E402
 
 JUDGED_AFTER_SECONDS = 2.5  # longer than any probe takes to time out: then the truth of a row's moment is known
 SHOWN_MAX = 20  # findings that are shown with their history; all are counted
@@ -42,6 +42,9 @@ OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only wh
 FAULT_SHOWN_WITHIN_SECONDS = 12.0
 RESTART_COMES_WITHIN_SECONDS = 6.0  # also where it was not waited for, and the server died meanwhile
 RESTART_COMES_LATE_SECONDS = 16.0  # where the server was stopped, or could not reach systemd, for up to 8 s
+CHANGE_COMES_WITHIN_SECONDS = 6.0  # of a definition, into the process; only seconds in which nothing disturbs them count
+CHANGE_LOOKED_AFTER_SECONDS = 1.0  # again, where it could not be told
+CHANGE_GIVEN_UP_AFTER_SECONDS = 60.0
 
 
 @dataclass
@@ -122,6 +125,7 @@ class Oracle:
         self.told: set[str] = set()
         self.n_restarts: Counter[str] = Counter()
         self.n_owed_restarts = 0  # that were looked for
+        self.n_owed_changes = 0  # of definitions, that were looked for in a process
         self.all_is_told = False
         loop.every(0.1, self._judge_waiting)
         loop.every(1.0, self._look_for_harm)
@@ -149,6 +153,8 @@ class Oracle:
             operation.wanted = ""
         if operation.acknowledged and operation.verb == "restart":
             self.loop.after(RESTART_COMES_WITHIN_SECONDS, lambda: self._judge_owed_restart(operation))
+        if operation.acknowledged and operation.definition not in (None, REMOVED):
+            self.loop.after(CHANGE_COMES_WITHIN_SECONDS, lambda: self._judge_owed_change(operation))
 
     def _judge_owed_restart(self, operation: Operation) -> None:
         """An acknowledged restart has come, unless somebody took the service down meanwhile, or it waits for another."""
@@ -168,6 +174,33 @@ class Oracle:
                 text = f"RESTART THAT NEVER CAME: {operation}: {unit.shape.unit} is the same as before"
                 self._find("lost change", "\n".join([text, *self._story(operation.service, operation.start - 2, now)]),
                            operation.service)
+
+    def _judge_owed_change(self, operation: Operation) -> None:
+        """What runs has the acknowledged definition, whoever started it since, unless another one may stand by now. Its old
+        process is stopped before anything is waited for: what is held back for another service, or stopped, does not run."""
+        now = time.monotonic()
+        if self.registers[operation.service].certain("definition", now, self.surroundings.server_since) != operation.definition:
+            return
+        units = [u for u in self.sampler.services[operation.service].units.values() if not u.shape.oneshot]
+        known = [(unit.shape, generation) for unit in units
+                 if (generation := self._generation_that_runs(unit, now)) is not None]
+        if self.surroundings.undisturbed_seconds(operation.end, now) < CHANGE_COMES_WITHIN_SECONDS or not known:
+            if not self.all_is_told and now < operation.end + CHANGE_GIVEN_UP_AFTER_SECONDS:
+                self.loop.after(CHANGE_LOOKED_AFTER_SECONDS, lambda: self._judge_owed_change(operation))
+            return
+        self.n_owed_changes += 1
+        for shape, generation in known:
+            if generation != (defined := generation_of(operation.definition, shape.name)):
+                text = (f"CHANGE THAT NEVER CAME: {operation}: {shape.unit} runs with {generation or 'no generation'}, "
+                        f"and was to have {defined or 'none'}")
+                self._find("lost change", "\n".join([text, *self._story(operation.service, operation.start - 2, now)]),
+                           operation.service)
+
+    def _generation_that_runs(self, unit: UnitTruth, now: float) -> str | None:
+        """Of its main process, which is its oldest; None where none is known to have been up for long enough."""
+        if not unit.now.pids or not unit.up.always(True, now - self.surroundings.slack - SOON_SECONDS, now - SOON_SECONDS):
+            return None
+        return generation_of_process(environment_of(min(unit.now.pids)))
 
     def _has_acted(self, operation: Operation) -> bool:
         """systemctl says "done" also where there was nothing to do. It has acted for certain where all was quiet before."""
@@ -398,7 +431,8 @@ class Oracle:
             "findings": dict(self.findings), "shown": self.shown,
             "faults": dict(self.n_faults), "restarts": dict(self.n_restarts),
             "latency": {kind: times for kind, times in self.latencies.items()},
-            "owed_restarts": self.n_owed_restarts, "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
+            "owed_restarts": self.n_owed_restarts, "owed_changes": self.n_owed_changes,
+            "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
             "orphans": [asdict(orphan) for orphan in self.sampler.orphans.values()],
         }
 

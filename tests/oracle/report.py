@@ -41,6 +41,7 @@ def _figures(sums: list[dict[str, Any]]) -> list[list[str]]:
             ["kills of the server", *(f"{s['kills']:,}" for s in sums)],
             ["of them before it had answered", *(f"{s['faults'].get(EARLY_KILL, 0):,}" for s in sums)],
             ["acknowledged restarts looked for one by one", *(f"{s['owed_restarts']:,}" for s in sums)],
+            ["acknowledged definitions looked for in a process", *(f"{s['owed_changes']:,}" for s in sums)],
             ["faults", *(f"{sum(s['faults'].values()):,}" for s in sums)]]
     return rows + [[words, *(f"{s['harm'].get(kind, 0):,}" for s in sums)] for words, kind in FIGURES]
 

@@ -375,7 +375,7 @@ class Sampler:
         for pid in pids:
             n_looks, owner = self._owners.get(pid, (0, ""))
             if not owner and n_looks < 3:  # between fork and exec it still says what its parent is
-                owner = _hero_service(pid)
+                owner = environment_of(pid).get("HERO_SERVICE", "")
                 self._owners[pid] = (n_looks + 1, owner)
             if owner in self.services:
                 self._look_at_process(pid, owner, now)
@@ -401,10 +401,11 @@ class Sampler:
             self.orphans[pid] = Orphan(owner, pid, command, where, since)
 
 
-def _hero_service(pid: int) -> str:
+def environment_of(pid: int) -> dict[str, str]:
+    """As it was given; {} where it is gone."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            words = file.read().split(b"\0")
+            words = file.read().decode(errors="replace").split("\0")
     except OSError:
-        return ""
-    return next((word[13:].decode() for word in words if word.startswith(b"HERO_SERVICE=")), "")
+        return {}
+    return {name: value for name, is_one, value in (word.partition("=") for word in words) if is_one}

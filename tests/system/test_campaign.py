@@ -22,7 +22,8 @@ NEEDS_HERO_PROC = False
 
 def line(seed: int, longest_silence: float = 1.0, **findings: int) -> dict[str, Any]:
     counts = ("rows_by_face", "rows_by_state", "verdicts", "apart", "faults", "restarts", "apart_seconds")
-    report = {"seed": seed, "seconds": 60, "services": 24, "kills": 1, "rows": 10, "owed_restarts": 0, "skipped": [], "latest": 0.1,
+    report = {"seed": seed, "seconds": 60, "services": 24, "kills": 1, "rows": 10, "owed_restarts": 0, "owed_changes": 3, "skipped": [],
+              "latest": 0.1,
               "longest_silence": longest_silence, "findings": findings, "back_after": [0.3], "shown": ["LIE: …"] if findings else [],
               "latency": {"killed": [0.03], QUEUE_FULL: [1.2]}, **{key: {} for key in counts}}
     return line_of(report, load=[1.0, 2.0], began="2026-11-26 07:04", machine="2 cores", version="abc", options="", systemd="systemd 252")
@@ -51,3 +52,4 @@ def test_what_stands_out_can_be_explained_also_where_nothing_was_wrong(_box):
 def test_the_report_says_what_its_latencies_are_of(_box):
     text = ledger_text([line(1)], "chaos.jsonl")
     assert f"| {QUEUE_FULL} | 1 | 1.20 s |" in text and "docs/benchmarks.md" in text
+    assert "| acknowledged definitions looked for in a process | 3 |" in text

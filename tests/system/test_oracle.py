@@ -275,6 +275,46 @@ def test_an_acknowledged_restart_that_never_came_is_counted(box):
         "\n".join([str(watch.findings), *watch.shown])
 
 
+def test_an_acknowledged_definition_that_never_came_to_the_process_is_counted(box):
+    """It is shown and stands in the store, and what was there before goes on."""
+    def anew(name: str) -> dict[str, Any]:
+        return definition(box, name, env={"GENERATION_9": "1"})
+
+    with Watch(box) as watch:
+        for name in ("one", "two"):
+            watch.acknowledged(name, "create", definition=json.dumps(definition(box, name)), wanted="up")
+        time.sleep(1)
+        began = time.monotonic()
+        box.apply(anew("two"))
+        watch.acknowledged("two", "apply", began, definition=json.dumps(anew("two")), is_restart=True)
+        box.stop_server()
+        began = time.monotonic()
+        box.agent.call(_define_one_anew)
+        watch.acknowledged("one", "apply", began, definition=json.dumps(anew("one")), is_restart=True)
+        box.start_server()
+        time.sleep(WATCHED_SECONDS + 2)
+    assert watch.findings == {"lost change": 1} and "CHANGE THAT NEVER CAME" in watch.shown[0] and \
+        "hero-one.service runs with no generation, and was to have GENERATION_9" in watch.shown[0], \
+        "\n".join([str(watch.findings), *watch.shown])
+    box.apply(definition(box, "one"), definition(box, "two"))
+    for name in ("one", "two"):
+        box.wait_state(name, "running", 10)
+
+
+def _define_one_anew() -> None:
+    """For the agent."""
+    # pylint: disable=undefined-variable, import-outside-toplevel
+    import json
+    import sqlite3
+    store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
+    text, = store.execute("SELECT definition FROM service WHERE name = 'one'").fetchone()
+    read = json.loads(text)
+    (read.get("actions") or {"main": read})["main"]["env"] = {"GENERATION_9": "1"}
+    assert store.execute("UPDATE service SET definition = ? WHERE name = 'one'", (json.dumps(read),)).rowcount == 1
+    store.commit()
+    store.close()
+
+
 def test_harm_is_counted(box):
     """One orphan, one restart that nobody asked for, and one acknowledged stop that the store forgot."""
     for name in ("one", "two"):

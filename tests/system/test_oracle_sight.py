@@ -5,6 +5,7 @@ what somebody is known to have done; the same claim without that is a lie. Pure:
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from house_plan import House, shape_of  # noqa: E402
 from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
 from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Fault, Oracle, was_ill_for_long  # noqa: E402
-from registers import Registers  # noqa: E402
+from registers import REMOVED, Registers  # noqa: E402
 from service_chaos import ServiceChaos  # noqa: E402
 from truth import InvocationChange, ServiceTruth  # noqa: E402
 
@@ -351,6 +352,47 @@ def test_a_full_queue_is_a_fault_of_its_own_and_shown_when_a_row_names_it(_box):
                 oracle._follow_row(Row(at + later, at + later, "StateChanged", "web", state, reason))  # pylint: disable=protected-access
             oracle._measure(Fault(kind, "web", at))  # pylint: disable=protected-access
             assert [round(seconds, 3) for seconds in oracle.latencies[kind]] == [shown]
+
+
+def test_a_definition_that_was_acknowledged_is_looked_for_in_the_process(_box):
+    def text(generation: str) -> str:
+        return json.dumps({**web(), "env": {f"GENERATION_{generation}": "1"}})
+
+    def found(process: subprocess.Popen, *later: dict[str, Any], up_for: float = 5.0,
+              disturbed: tuple[float, float, str] | None = None) -> tuple[int, dict[str, int]]:
+        oracle, now = Oracle(Loop(), [web()], 1.0), time.monotonic()
+        oracle.surroundings.disturbed += [disturbed] if disturbed else []
+        unit = oracle.sampler.services["web"].units["main"]
+        unit.now.pids = (process.pid,)
+        for at in (now + i * 0.1 for i in range(-100, 1)):
+            unit.up.add(at, at, at >= now - up_for, "")
+        for number, done in enumerate(({"verb": "apply", "definition": text("2")}, *later)):
+            at = now - 9.0 + number
+            outcome = done.pop("outcome", "done")
+            oracle.event({"event": "begin", "number": number, "service": "web", "start": at, **done})
+            oracle.event({"event": "end", "number": number, "service": "web", "end": at + 0.1, "outcome": outcome, "answer": ""})
+        oracle._judge_owed_change(oracle.registers["web"].operations[0])  # pylint: disable=protected-access
+        return oracle.n_owed_changes, oracle.findings
+
+    def run(environment: dict[str, str]) -> subprocess.Popen:
+        return subprocess.Popen(["/bin/sleep", "60"], stdin=subprocess.DEVNULL, env=environment)
+
+    started = [run({"HERO_SERVICE": "web", **other}) for other in ({"GENERATION_1": "1"}, {"GENERATION_2": "1"}, {})]
+    old, new, none, not_known = *started, run({})
+    started.append(not_known)
+    try:
+        assert found(old) == found(none) == (1, {"lost change": 1}) and found(new) == (1, {})
+        for later in ({"verb": "apply", "definition": text("1")}, {"verb": "apply", "definition": text("3"), "outcome": "lost"},
+                      {"verb": "remove", "definition": REMOVED}):
+            assert found(old, later) == (0, {})
+        refused = {"verb": "apply", "definition": text("3"), "outcome": "refused"}
+        assert found(old, refused) == (1, {"lost change": 1}) and found(not_known) == (0, {})
+        assert found(old, {"verb": "stop", "wanted": "down"})[1] == {"lost change": 1}, "what is stopped does not run"
+        assert found(old, up_for=0.5) == found(old, disturbed=(time.monotonic() - 8, time.monotonic() - 1, "…")) == (0, {})
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_some_of_what_chaos_breaks_has_a_queue_that_fills(_box):
