@@ -35,7 +35,8 @@ class ServiceChaos:
         self.generations = itertools.count(1)
         # The definition that stands; None where an answer was lost, so that either may.
         self.texts: dict[str, str | None] = {name: json.dumps(shape.definition) for name, shape in shapes.items()}
-        self._apply_lock = threading.Lock()
+        # What stands is known only where one after the other changes it: of one service. Different ones meet.
+        self._apply_locks = {name: threading.Lock() for name in shapes}
         self.stopping = threading.Event()
 
     def client(self) -> Client:
@@ -219,7 +220,7 @@ class ServiceChaos:
 
     def _apply(self, shape: ServiceShape, verb: str, change: Callable[[dict[str, Any]], bool]) -> None:
         """`change` alters the definition that stands, and says whether that changes what its units are made of."""
-        with self._apply_lock:
+        with self._apply_locks[shape.name]:
             standing = self.texts[shape.name]
             definition = json.loads(standing or json.dumps(shape.definition))
             restarts = change(definition) or standing is None
@@ -250,10 +251,10 @@ class ServiceChaos:
         self._apply(shape, "apply, other units", change)
 
     def remove(self, shape: ServiceShape, action: str, seconds: float) -> None:
-        """And makes it again, from its first definition. Nobody else applies anything in the meantime."""
+        """And makes it again, from its first definition. Nobody else applies anything to it in the meantime."""
         if any(shape.name in other.requires for other in self.shapes.values()):
             return
-        with self._apply_lock:
+        with self._apply_locks[shape.name]:
             with Operation(self.teller, shape.name, "remove", wanted="down", definition=REMOVED,
                            is_restart=True) as operation:
                 self.client().call(operation, "RemoveService", "st", shape.name, 0)

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -393,6 +394,34 @@ def test_a_definition_that_was_acknowledged_is_looked_for_in_the_process(_box):
         for process in started:
             process.kill()
             process.wait()
+
+
+def test_clients_change_different_services_at_the_same_time_and_one_service_one_after_the_other(_box):
+    def meet(*names: str) -> bool:
+        shapes = {name: shape_of(web(name=name)) for name in ("web", "other")}
+        chaos, both, met = ServiceChaos(Told(), shapes), threading.Barrier(2), []
+
+        def change(_: dict[str, Any]) -> bool:
+            try:
+                both.wait(2)
+                met.append(True)
+            except threading.BrokenBarrierError:
+                pass
+            raise InterruptedError  # nothing is to be applied
+
+        def apply(name: str) -> None:
+            try:
+                chaos._apply(shapes[name], "apply", change)  # pylint: disable=protected-access
+            except InterruptedError:
+                pass
+        clients = [threading.Thread(target=apply, args=(name,)) for name in names]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        return met == [True, True]
+
+    assert meet("web", "other") and not meet("web", "web")
 
 
 def test_some_of_what_chaos_breaks_has_a_queue_that_fills(_box):
