@@ -106,9 +106,9 @@ def ledger_text(lines: list[dict[str, Any]], ledger: str) -> str:
     where = sorted({f"{line['systemd']}; {line['machine']}" for line in lines})
     text = ["<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->", "# Campaigns of chaos", "",
             f"Made by `make chaos MINUTES=10 SEED=7 REPORT=docs/chaos.md` from [{ledger}]({ledger}), to which each campaign adds "
-            "its line; every figure is the program's. All campaigns that were begun with it and came to their end stand here, "
-            "clean or not. With the same tests/oracle a seed does the same things at the same times; what comes of "
-            "them also hangs on the machine. `tests/oracle` tells what the words mean, HACKING.md how the oracle judges.", "",
+            "its line; every figure is the program's. Each campaign that is in that file stands here, clean or not. With the same "
+            "tests/oracle a seed does the same things at the same times; what comes of them also hangs on the machine. "
+            "`tests/oracle` tells what the words mean, HACKING.md how the oracle judges.", "",
             *(f"Machine: {line}." for line in where), "", "## Together", ""]
     text += sum_text(lines) + ["## One by one", "", "`load` is that of the machine before and after: what runs beside a campaign "
                                "disturbs it. `version` is the last commit of src and units; one that is not in the history "
