@@ -14,7 +14,11 @@ HARM = ["lie", "stuck", "orphan", "unexpected restart", "lost change", "server d
         "did not recover"]
 COUNTED = ["rows_by_face", "rows_by_state", "verdicts", "apart", "harm", "faults", "restarts"]
 KEPT = ["seed", "seconds", "services", "kills", "rows", "longest_silence", "owed_restarts", "owed_changes", *COUNTED,
-        "apart_seconds", "skipped"]
+        "apart_seconds", "unmeasured", "skipped"]
+# Why it was not measured how soon a fault is shown; campaigns before that was counted have no "unmeasured".
+NOT_RUNNING, TAKEN_BACK, NEW_SERVER, DISTURBED, SUPERSEDED, NOT_SHOWN = UNMEASURED = [
+    "not running before", "taken back before", "a new server came", "server, bus or systemd disturbed",
+    "another fault came", "not shown in 12 s"]
 
 
 def harm_of(report: dict[str, Any]) -> dict[str, int]:
@@ -60,6 +64,17 @@ def since_last_finding(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return lines[max((i + 1 for i, line in enumerate(lines) if is_unclean(line)), default=0):]
 
 
+def _unmeasured_of(lines: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Of each kind, also what was made and measured in the same campaigns."""
+    total: dict[str, Counter[str]] = {}
+    for line in (line for line in lines if "unmeasured" in line):
+        for kind in {*line["unmeasured"], *line["latency_ms"]}:
+            total.setdefault(kind, Counter()).update({
+                "made": line["faults"].get(kind, 0), "measured": len(line["latency_ms"].get(kind, [])),
+                **line["unmeasured"].get(kind, {})})
+    return {kind: dict(counts) for kind, counts in total.items()}
+
+
 def sum_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """All of them as if they were one."""
     total: dict[str, Any] = {key: sum(line.get(key, 0) for line in lines)
@@ -71,6 +86,7 @@ def sum_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
     total["back_after_ms"] = sorted(ms for line in lines for ms in line["back_after_ms"])
     total["latency_ms"] = {kind: sorted(ms for line in lines for ms in line["latency_ms"].get(kind, []))
                            for kind in {kind for line in lines for kind in line["latency_ms"]}}
+    total["unmeasured"] = _unmeasured_of(lines)
     total["apart_seconds"] = {}
     for line in lines:
         for what, span in line["apart_seconds"].items():

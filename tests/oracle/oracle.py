@@ -27,7 +27,8 @@ from event_loop import Loop  # noqa: E402  pylint: disable=wrong-import-position
 from house_plan import generation_of, generation_of_process, shape_of  # noqa: E402
 from injuries import QUEUE_FULL, Injuries, Injury  # noqa: E402
 from judge import APART, SLACK_SECONDS, Judge, Row, Surroundings, Verdict  # noqa: E402
-from registers import REMOVED, Operation, Registers, without_secrets  # noqa: E402
+from ledger import DISTURBED, NEW_SERVER, NOT_RUNNING, NOT_SHOWN, SUPERSEDED, TAKEN_BACK  # noqa: E402
+from registers import NEVER, REMOVED, Operation, Registers, without_secrets  # noqa: E402
 from rows import RowReader  # noqa: E402
 from truth import InvocationChange, Sampler, ServiceTruth, UnitTruth, environment_of  # noqa: E402
 
@@ -119,6 +120,7 @@ class Oracle:
         self.apart_seconds: dict[str, list[float]] = defaultdict(list)
         self.servers: deque[float] = deque(maxlen=256)
         self.latencies: dict[str, list[float]] = defaultdict(list)
+        self.unmeasured: dict[str, Counter[str]] = defaultdict(Counter)
         self.n_faults: Counter[str] = Counter()
         self.ends: dict[str, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=64))
         self.overruled: set[str] = set()
@@ -239,16 +241,31 @@ class Oracle:
     def _measure(self, fault: Fault) -> None:
         """How long after the fault a row said something else than running (of a full queue: that it is full, as probes fail
         as well): where it was running, the fault was not taken back before, and the server was there."""
-        story = self.stories[fault.service]
-        before = next((text.split()[0] for t, text in reversed(story.rows) if t <= fault.at), "")
         says = "failed socket-not-accepting" if fault.kind == QUEUE_FULL else ""
-        shown = next((t for t, text in story.rows if t > fault.at and not text.startswith("running") and
-                      text.startswith(says)), None)
-        cleared = next((t for t, text in story.faults if t > fault.at and text.startswith("cleared")), float("inf"))
-        if before == "running" and shown and shown < min(cleared, fault.at + FAULT_SHOWN_WITHIN_SECONDS) and \
-                not any(fault.at <= t <= shown for t in self.servers) and \
-                not self.surroundings.disturbance(fault.at, shown):
+        shown = next((t for t, text in self.stories[fault.service].rows if t > fault.at and
+                      not text.startswith("running") and text.startswith(says)), NEVER)
+        why = self._why_unmeasured(fault, shown)
+        if why:
+            self.unmeasured[fault.kind][why] += 1
+        else:
             self.latencies[fault.kind].append(shown - fault.at)
+
+    def _why_unmeasured(self, fault: Fault, shown: float) -> str:
+        """"" where nothing but the fault can be what was shown then."""
+        story, last = self.stories[fault.service], min(shown, fault.at + FAULT_SHOWN_WITHIN_SECONDS)
+        before = next((text.split()[0] for t, text in reversed(story.rows) if t <= fault.at), "")
+        after = [text for t, text in story.faults if fault.at < t <= last]
+        if before != "running":
+            return NOT_RUNNING
+        if any(text.startswith("cleared") for text in after):
+            return TAKEN_BACK
+        if any(fault.at <= t <= last for t in self.servers):
+            return NEW_SERVER
+        if self.surroundings.disturbance(fault.at, last):
+            return DISTURBED
+        if shown <= last:
+            return ""
+        return SUPERSEDED if after else NOT_SHOWN
 
     def _event_disturbance(self, what: str, start: float, end: float | None) -> None:
         for i, (begun, ended, name) in enumerate(self.surroundings.disturbed):
@@ -431,6 +448,7 @@ class Oracle:
             "findings": dict(self.findings), "shown": self.shown,
             "faults": dict(self.n_faults), "restarts": dict(self.n_restarts),
             "latency": {kind: times for kind, times in self.latencies.items()},
+            "unmeasured": {kind: dict(counts) for kind, counts in self.unmeasured.items()},
             "owed_restarts": self.n_owed_restarts, "owed_changes": self.n_owed_changes,
             "longest_silence": self.reader.longest_silence, "latest": self.loop.latest,
             "orphans": [asdict(orphan) for orphan in self.sampler.orphans.values()],

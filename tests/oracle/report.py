@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from injuries import QUEUE_FULL
-from ledger import is_unclean, since_last_finding, sum_of
+from ledger import UNMEASURED, is_unclean, since_last_finding, sum_of
 
 EARLY_KILL = "server: kill -9 before it answered"
 FIGURES = [("lies", "lie"), ("rows that go on saying nothing without a reason", "stuck"), ("orphans", "orphan"),
@@ -47,8 +47,17 @@ def _figures(sums: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def _latency(total: dict[str, Any]) -> list[list[Any]]:
-    return [[kind, len(times), *(in_words(quantile(times, q)) for q in (0.5, 0.99)), in_words(times[-1])]
+    return [[kind, f"{total['faults'].get(kind, 0):,}", f"{len(times):,}",
+             *(in_words(quantile(times, q)) for q in (0.5, 0.99)), in_words(times[-1])]
             for kind, times in sorted(total["latency_ms"].items()) if times]
+
+
+def _unmeasured(total: dict[str, Any]) -> list[list[Any]]:
+    rows = []
+    for kind, counts in sorted(total["unmeasured"].items()):
+        known = [counts.get(what, 0) for what in ("measured", *UNMEASURED)]
+        rows.append([kind, *(f"{n:,}" for n in (counts.get("made", 0), *known, counts.get("made", 0) - sum(known)))])
+    return rows
 
 
 def _spans(total: dict[str, Any]) -> list[list[Any]]:
@@ -72,8 +81,12 @@ def sum_text(lines: list[dict[str, Any]]) -> list[str]:
     text += table(["verdict", "rows"], _most_first(total["verdicts"])) + table(["face", "rows"], _by_name(total["rows_by_face"]))
     text += ["From the fault until a row said something else than `running`, where the server was there all the time and the "
              f"fault was not taken back before; for `{QUEUE_FULL}`, until a row said `failed (socket-not-accepting)`, which is "
-             "promised after a second.", ""]
-    text += table(["fault", "n", "p50", "p99", "longest"], _latency(total))
+             "promised after a second. `made` are all of that kind, measured or not.", ""]
+    text += table(["fault", "made", "measured", "p50", "p99", "longest"], _latency(total))
+    if total["unmeasured"]:
+        text += ["Why the others were not measured, in the campaigns that counted it (the first reason that holds; what is left "
+                 "over came too near to the end):", ""]
+        text += table(["fault", "made", "measured", *UNMEASURED, "left over"], _unmeasured(total))
     text += ["The goal for a death (p99: 20 ms) is one for a quiet machine, and `make bench` measures it there "
              "(docs/benchmarks.md). Here twelve clients, the oracle and the faults load all cores at the same time, so what is "
              "killed is shown later.", ""]

@@ -14,16 +14,16 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 # pylint: disable=wrong-import-position
 from campaign import arguments, the_same_again  # noqa: E402
 from injuries import QUEUE_FULL  # noqa: E402
-from ledger import explain, line_of, since_last_finding  # noqa: E402
+from ledger import NOT_RUNNING, explain, line_of, since_last_finding  # noqa: E402
 from report import ledger_text  # noqa: E402
 
 NEEDS_HERO_PROC = False
 
 
 def line(seed: int, longest_silence: float = 1.0, **findings: int) -> dict[str, Any]:
-    counts = ("rows_by_face", "rows_by_state", "verdicts", "apart", "faults", "restarts", "apart_seconds")
+    counts = ("rows_by_face", "rows_by_state", "verdicts", "apart", "restarts", "apart_seconds")
     report = {"seed": seed, "seconds": 60, "services": 24, "kills": 1, "rows": 10, "owed_restarts": 0, "owed_changes": 3, "skipped": [],
-              "latest": 0.1,
+              "latest": 0.1, "faults": {"killed": 4, QUEUE_FULL: 1}, "unmeasured": {"killed": {NOT_RUNNING: 2}},
               "longest_silence": longest_silence, "findings": findings, "back_after": [0.3], "shown": ["LIE: …"] if findings else [],
               "latency": {"killed": [0.03], QUEUE_FULL: [1.2]}, **{key: {} for key in counts}}
     return line_of(report, load=[1.0, 2.0], began="2026-11-26 07:04", machine="2 cores", version="abc", options="", systemd="systemd 252")
@@ -51,5 +51,14 @@ def test_what_stands_out_can_be_explained_also_where_nothing_was_wrong(_box):
 
 def test_the_report_says_what_its_latencies_are_of(_box):
     text = ledger_text([line(1)], "chaos.jsonl")
-    assert f"| {QUEUE_FULL} | 1 | 1.20 s |" in text and "docs/benchmarks.md" in text
+    assert f"| {QUEUE_FULL} | 1 | 1 | 1.20 s |" in text and "docs/benchmarks.md" in text
+
+
+def test_the_report_says_of_how_many_faults_there_is_no_latency_and_why(_box):
+    """Of campaigns before that was counted, only how many were made and measured."""
+    before = {key: value for key, value in line(2).items() if key not in ("unmeasured", "owed_changes")}
+    text = ledger_text([before, line(1)], "chaos.jsonl")
+    assert f"| fault | made | measured | {NOT_RUNNING} |" in text and "| killed | 8 | 2 | 30 ms |" in text
+    assert "| killed | 4 | 1 | 2 | 0 | 0 | 0 | 0 | 0 | 1 |" in text and f"| {QUEUE_FULL} | 1 | 1 | 0 |" in text
     assert "| acknowledged definitions looked for in a process | 3 |" in text
+    assert NOT_RUNNING not in ledger_text([before], "chaos.jsonl")

@@ -355,6 +355,31 @@ def test_a_full_queue_is_a_fault_of_its_own_and_shown_when_a_row_names_it(_box):
             assert [round(seconds, 3) for seconds in oracle.latencies[kind]] == [shown]
 
 
+def test_of_each_fault_it_is_known_why_it_was_not_measured(_box):
+    def counted(*events: dict[str, Any], rows: tuple[tuple[float, str], ...] = ((9.0, "running"),), server: float = 0.0) -> Any:
+        oracle = Oracle(Loop(), [web()], 1.0)
+        for at, state in rows:
+            oracle._follow_row(Row(at, at, "StateChanged", "web", state, ""))  # pylint: disable=protected-access
+        for event in events:
+            oracle.event(event)
+        oracle.servers.append(server)
+        oracle._measure(Fault("killed", "web", 10.0))  # pylint: disable=protected-access
+        return oracle.finish()["latency"].get("killed") or oracle.finish()["unmeasured"]["killed"]
+
+    def fault(kind: str, at: float) -> dict[str, Any]:
+        return {"event": "fault", "kind": kind, "service": "web", "at": at}
+
+    shown = ((9.0, "running"), (10.5, "failed"))
+    assert counted(rows=shown) == counted(fault("crashed", 10.2), rows=shown) == [0.5]
+    assert counted() == counted(rows=((9.0, "running"), (23.0, "failed"))) == {"not shown in 12 s": 1}
+    assert counted(fault("crashed", 10.2)) == {"another fault came": 1}
+    assert counted(fault("cleared", 10.2), rows=shown) == {"taken back before": 1}
+    assert counted(rows=((9.0, "failed"), (10.5, "failed"))) == counted(rows=()) == {"not running before": 1}
+    assert counted(rows=shown, server=10.2) == {"a new server came": 1}
+    assert counted({"event": "disturbance", "what": "bus: restarted", "start": 10.1, "end": 10.2}, rows=shown) == \
+        {"server, bus or systemd disturbed": 1}
+
+
 def test_a_definition_that_was_acknowledged_is_looked_for_in_the_process(_box):
     def text(generation: str) -> str:
         return json.dumps({**web(), "env": {f"GENERATION_{generation}": "1"}})
