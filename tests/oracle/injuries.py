@@ -88,6 +88,10 @@ class Injuries:
         """Whoever connected to it."""
         return any(self._between(lambda i: i.stands_still and i.action == action, looks, a, b))
 
+    def any_between(self, a: float, b: float) -> bool:
+        """Done to anything of it, or taken back."""
+        return any(a <= injury.start <= b for injury in self._all)
+
     def ended(self, action: str, a: float, b: float) -> bool:
         """Its process, from outside or inside."""
         return any(injury.action == action and a <= injury.start <= b and injury.what.startswith(("killed", "crashed", "ended"))

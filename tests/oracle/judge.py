@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from house_plan import ServiceShape
-from injuries import Injuries
+from injuries import EFFECT_SECONDS, Injuries
 from registers import Registers
 from timeline import Timeline
 from truth import ServiceTruth, SocketTruth, UnitTruth
@@ -24,6 +24,7 @@ SAMPLE_SECONDS = 0.2  # no sample of a unit or a socket comes later than this af
 EVENT_SECONDS = 0.0  # a death, a vanished socket: milliseconds, so the slack covers it
 QUEUE_FULL_SECONDS = 1.0  # a full queue may be a burst
 STALE_GRACE_SECONDS = 2.0
+ENDED_UNSEEN_SECONDS = 2 * SAMPLE_SECONDS  # who was well at a row, and is left alone, is seen so by then
 SETTLE_SECONDS = 3.0  # for what moves to come to rest, where no bound is promised: a new server, an operation's end
 
 APART = ("starting", "stopping", "restarting", "degraded", "unknown")
@@ -182,12 +183,30 @@ class Judge:
 
     def _running(self, row: Row) -> Verdict:
         verdict = self._dead_part(row, "shown_within")
+        if verdict is None or verdict.kind == "late":
+            verdict = self._never_well(row) or verdict
         if verdict:
             return verdict
         if self.shape.is_done_when_down:
             return Verdict("true")
         unseen = next((name for name, t in self.truth.parts().items() if t.value_at(row.asked) is None), "")
         return Verdict("unseen", f"no sample of {unseen}") if unseen else Verdict("true")
+
+    def _never_well(self, row: Row) -> Verdict | None:
+        """A new invocation in the time that a row may speak of makes no `running` true in which nothing was ever seen alive:
+        not the one before, not the new one, not just after the row, and nobody is known who may have ended it by then."""
+        b = row.answered + ENDED_UNSEEN_SECONDS
+        for part in parts_of(self.truth, row.answered):
+            a = row.asked - part.shown_within - self.surroundings.slack
+            if part.kind == "probe" or part.kind == "unit" and self.shape.action(part.action).oneshot or \
+                    not part.timeline.never(True, a, b) or \
+                    any(run.detail == "queue full" for run in part.timeline.history(a, b)):
+                continue
+            if self.injuries.any_between(a - EFFECT_SECONDS, b) or self.surroundings.disturbance(a, b) or \
+                    self.registers.under_way(a, b, SETTLE_SECONDS):
+                return None
+            return Verdict("lie", f"{part.kind} {part.name}: never seen alive from {a:.3f} to {b:.3f}, in no invocation")
+        return None
 
     def _degraded(self, row: Row) -> Verdict:
         """It says that the service serves, so it may hide no death; and something must be wrong with it."""

@@ -80,5 +80,17 @@ class Timeline:
         """Of that value at some moment between a and b, or it may have been: where no sample says otherwise."""
         return not self.always(not good, a, b)
 
+    def never(self, good: bool, a: float, b: float) -> bool:
+        """Of that value in no sample from the last one before a to the first one after b, and no time was left out. Unlike in
+        always() it may have been so in between, where something made it so and something else took that back."""
+        first, last = (bisect_right(self.runs, t, key=lambda run: run.start) - 1 for t in (a, b))
+        runs = self.runs[max(first, 0):last + 1]
+        if first < 0 or runs[-1].end < b and last + 1 == len(self.runs):
+            return False
+        if runs[-1].end < b:
+            runs.append(self.runs[last + 1])
+        return all(run.good != good for run in runs) and \
+            all(after.start - before.end <= self._gap for before, after in zip(runs, runs[1:]))
+
     def history(self, a: float, b: float) -> list[Run]:
         return [run for run in self.runs if run.end >= a and run.start <= b]

@@ -23,7 +23,7 @@ from house_plan import House, shape_of  # noqa: E402
 from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
 from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Fault, Oracle, was_ill_for_long  # noqa: E402
-from registers import REMOVED, Registers  # noqa: E402
+from registers import REMOVED, Operation, Registers  # noqa: E402
 from service_chaos import ServiceChaos  # noqa: E402
 from truth import InvocationChange, ServiceTruth  # noqa: E402
 
@@ -64,13 +64,13 @@ class Looks:
             timeline.add(at, at, good, well if good else detail, 0.0 if good else took)
 
     def judged(self, state: str, reason: str, *injuries: Injury, at: float = 7.95, of: str = "", subject: str = "",
-               pid: int = 0, disturbed: tuple[float, float, str] | None = None) -> str:
+               pid: int = 0, asked: Registers | None = None, disturbed: tuple[float, float, str] | None = None) -> str:
         """Of a row that came just after `at`, where these things were done to the service, or to another."""
         name = self.truth.shape.name
         surroundings = Surroundings(injuries={of or name: Injuries(*injuries)}, disturbed=[disturbed] if disturbed else [])
         row = Row(at, at + 0.001, "GetStatus", name, state, reason, subject=subject, actions=[
             {"name": unit, "invocation_id": "a", "main_pid": pid} for unit in self.truth.units if pid])
-        return Judge(self.truth, Registers(), surroundings, {name: self.truth}).judge(row).kind
+        return Judge(self.truth, asked or Registers(), surroundings, {name: self.truth}).judge(row).kind
 
 
 def broken(at: float, fault: str = "close", path: str = "/api/files", action: str = "main") -> Injury:
@@ -300,6 +300,25 @@ def test_a_main_pid_is_one_of_the_unit_s_cgroup(_box):
         assert ended.judged("failed", "process-died", pid=pid, at=at, disturbed=disturbed) == kind, (pid, at)
     restarted = Looks(web(), restarted=7.0, processes=lambda at: "")
     assert restarted.judged("failed", "process-died", pid=99, at=7.5) == "true", "it came and went between two looks"
+
+
+def test_a_new_invocation_makes_no_running_true_in_which_nothing_was_ever_alive(_box):
+    no_socket = Looks({**web(), "probes": []}, restarted=7.94, socket=(4.0, 12.0, "missing"))
+    crashes = Looks({"name": "web", "exec": ["/bin/true"]}, restarted=7.94)
+    up = crashes.truth.units["main"].up
+    up.runs.clear()
+    for i in range(200):
+        up.add(i * 0.05, i * 0.05, i < 80, "active/running" if i < 80 else ("activating/auto-restart", "activating/start")[i % 2])
+    killed, asked = Injury("killed", 7.97, "main"), Registers()
+    asked.begin(Operation(1, "web", "restart", 7.5, is_restart=True, end=7.6, acknowledged=True))
+    for looks in (no_socket, crashes):
+        assert looks.judged("running", "") == "lie"
+        assert looks.judged("running", "", killed) in ("true", "late")
+        assert looks.judged("running", "", asked=asked) in ("true", "late")
+        assert looks.judged("running", "", disturbed=(7.5, 7.8, "systemd: daemon-reexec")) in ("true", "late")
+    for since, until in ((7.5, 12.0), (4.0, 8.1)):
+        looks = Looks({**web(), "probes": []}, restarted=7.94, socket=(since, until, "missing"))
+        assert looks.judged("running", "") == "late", "it was seen alive before, or is just after"
 
 
 # -- from what is done to what is found --
