@@ -36,12 +36,16 @@ static const char *const query_sql[_QUERY_MAX] = {
         [QUERY_BEGIN] = "BEGIN IMMEDIATE",
         [QUERY_COMMIT] = "COMMIT",
         [QUERY_ROLLBACK] = "ROLLBACK",
-        [QUERY_LOAD] =
-                "SELECT name, definition, wanted_up, actions_down, intention, asked_usec FROM service ORDER BY name",
-        [QUERY_PUT_DEFINITION] = "INSERT INTO service (name, definition, wanted_up) VALUES (?1, ?2, ?3)"
-                                 " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
+        [QUERY_LOAD] = "SELECT name, definition, wanted_up, actions_down, intention, asked_usec,"
+                       " definition_checksum <> checksum(name, definition),"
+                       " wanted_checksum <> checksum(name, wanted_up, actions_down) FROM service ORDER BY name",
+        [QUERY_PUT_DEFINITION] =
+                "INSERT INTO service (name, definition, wanted_up, actions_down, definition_checksum, wanted_checksum)"
+                " VALUES (?1, ?2, ?3, '', checksum(?1, ?2), checksum(?1, ?3, '')) ON CONFLICT (name) DO UPDATE SET"
+                " definition = excluded.definition, definition_checksum = excluded.definition_checksum",
         [QUERY_REMOVE_SERVICE] = "DELETE FROM service WHERE name = ?1",
-        [QUERY_SET_WANTED] = "UPDATE service SET wanted_up = ?2, actions_down = ?3 WHERE name = ?1",
+        [QUERY_SET_WANTED] = "UPDATE service SET wanted_up = ?2, actions_down = ?3,"
+                             " wanted_checksum = checksum(?1, ?2, ?3) WHERE name = ?1",
         [QUERY_SET_INTENTION] = "UPDATE service SET intention = ?2, asked_usec = ?3 WHERE name = ?1",
         [QUERY_GET_BOOT_ID] = "SELECT value FROM setting WHERE key = 'boot-id'",
         [QUERY_SET_BOOT_ID] = "INSERT OR REPLACE INTO setting (key, value) VALUES ('boot-id', ?1)",
@@ -244,7 +248,7 @@ void store_rollback(Store *s) {
 /* ---- services ---- */
 
 static int intention_from_word(const char *word, IntentionKind *ret) {
-        for (int i = 0; word && i < _INTENTION_MAX; i++)
+        for (int i = 0; i < _INTENTION_MAX; i++)
                 if (strcmp(word, intention_words[i]) == 0) {
                         *ret = (IntentionKind) i;
                         return 0;
@@ -279,6 +283,7 @@ static int load_list(Store *s, sqlite3_stmt *q, size_t item_bytes, ReadItem read
 }
 
 static int read_service(sqlite3_stmt *q, void *item) {
+        const char *intention = (const char *) sqlite3_column_text(q, 4);
         StoredService *service = item;
         int r;
 
@@ -287,7 +292,15 @@ static int read_service(sqlite3_stmt *q, void *item) {
                 return r;
         service->wanted_up = sqlite3_column_int(q, 2) != 0;
         service->asked_usec = (uint64_t) sqlite3_column_int64(q, 5);
-        return intention_from_word((const char *) sqlite3_column_text(q, 4), &service->intention);
+        if (!intention)
+                return -ENOMEM;
+        if (intention_from_word(intention, &service->intention) < 0)
+                service->damaged = "intention";
+        if (sqlite3_column_int(q, 7) != 0)
+                service->damaged = "wish";
+        if (sqlite3_column_int(q, 6) != 0)
+                service->damaged = "definition";
+        return 0;
 }
 
 int store_load(Store *s, StoredService **ret, size_t *ret_n) {

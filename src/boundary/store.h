@@ -33,6 +33,7 @@ typedef struct StoredService {
         char *actions_down;      /* names, separated by blanks, of actions that an operator took down; "" mostly */
         IntentionKind intention; /* what was begun and not finished */
         uint64_t asked_usec;     /* monotonic: when an operator last asked for it, or took it down; 0: nobody did */
+        const char *damaged;     /* what of it is not as we wrote it: a word, and all of it in doubt; NULL: nothing */
 } StoredService;
 
 /* Opens or creates `path` (its folder is made, 0700) and migrates it by user_version. A newer schema is refused with
@@ -45,7 +46,8 @@ DEFINE_CLEANUP(Store *, store_close)
 /* Lets go of what it has read and would keep in case that it is asked again. */
 void store_release_memory(Store *s);
 
-/* All services, by name. Free with stored_service_free_list(). */
+/* All services, by name. Free with stored_service_free_list(). A definition, and whether it is wanted, has a checksum
+ * of its own, which is written and read with it; an intention is a word that is known. */
 int store_load(Store *s, StoredService **ret, size_t *ret_n);
 void stored_service_free_list(StoredService *list, size_t n);
 

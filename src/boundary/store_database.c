@@ -68,6 +68,11 @@ static const char *const migrations[] = {
         "END;",
         /* Of a service that runs its intention alone cannot say whether it was restarted yet. */
         "ALTER TABLE service ADD COLUMN asked_usec INTEGER NOT NULL DEFAULT 0;",
+        /* A bit that flips inside a value is nothing that SQLite would see. NULL: of somebody who wrote by hand. */
+        "ALTER TABLE service ADD COLUMN definition_checksum INTEGER;"
+        "ALTER TABLE service ADD COLUMN wanted_checksum INTEGER;"
+        "UPDATE service SET definition_checksum = checksum(name, definition),"
+        "  wanted_checksum = checksum(name, wanted_up, actions_down);",
 };
 
 static_assert(STORE_TRANSITIONS_MAX == 200, "the trigger transition_bound says the same");
@@ -156,6 +161,25 @@ static int expect_word(sqlite3 *db, const char *sql, const char *word) {
         }
         (void) sqlite3_finalize(statement);
         return r;
+}
+
+/* checksum(value, …) in SQL: FNV-1a over the values as text. Each with its NUL, so that none runs into the next. */
+static void checksum(sqlite3_context *context, int n, sqlite3_value **values) {
+        uint64_t sum = UINT64_C(14695981039346656037);
+
+        for (int i = 0; i < n; i++) {
+                bool is_null = sqlite3_value_type(values[i]) == SQLITE_NULL;
+                const char *text = is_null ? "" : (const char *) sqlite3_value_text(values[i]);
+                int n_bytes = is_null ? 0 : sqlite3_value_bytes(values[i]);
+
+                if (!text) {
+                        sqlite3_result_error_nomem(context);
+                        return;
+                }
+                for (int j = 0; j <= n_bytes; j++)
+                        sum = (sum ^ (uint8_t) text[j]) * UINT64_C(1099511628211);
+        }
+        sqlite3_result_int64(context, (int64_t) sum);
 }
 
 /* ---- what may lie there ---- */
@@ -271,6 +295,17 @@ static int check_integrity(sqlite3 *db, int64_t version) {
         return r;
 }
 
+/* A schema can be damaged into one that SQLite understands and that has not what is asked for. */
+static int check_columns(sqlite3 *db, const char *path, char **reterr_message) {
+        int rc = sqlite3_exec(db,
+                              "SELECT name, definition, wanted_up, actions_down, intention, asked_usec,"
+                              " definition_checksum, wanted_checksum FROM service LIMIT 0",
+                              NULL, NULL, NULL);
+        int r = (rc & 0xff) == SQLITE_ERROR ? -EUCLEAN : store_database_outcome(db, rc);
+
+        return r != 0 ? fail(r, reterr_message, "%s: %s%s", path, r == -EUCLEAN ? "damaged: " : "", cause(db, r)) : 0;
+}
+
 static int check_and_migrate(sqlite3 *db, const char *path, bool is_read_only, char **reterr_message) {
         int64_t version = 0;
         int r;
@@ -288,7 +323,7 @@ static int check_and_migrate(sqlite3 *db, const char *path, bool is_read_only, c
                                     sqlite3_errmsg(db));
         }
         if (version == (int64_t) ELEMENTSOF(migrations))
-                return 0;
+                return check_columns(db, path, reterr_message);
         r = is_read_only ? HERO_E_STORE_FULL : migrate(db, (size_t) version);
         if (r != 0)
                 return fail(r, reterr_message, "%s: cannot be brought from schema %lld to %zu: %s", path,
@@ -383,8 +418,12 @@ int store_database_open(const char *path, sqlite3 **ret, bool *ret_is_read_only,
         if (rc == SQLITE_OK) {
                 (void) sqlite3_extended_result_codes(db, 1);
                 (void) sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-                rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
+                rc = sqlite3_create_function_v2(db, "checksum", -1,
+                                                SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, checksum,
+                                                NULL, NULL, NULL);
         }
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
         if (rc != SQLITE_OK) {
                 r = db ? store_database_outcome(db, rc) : -ENOMEM;
                 return fail(r, reterr_message, "%s: %s", path, cause(db, r));

@@ -275,6 +275,9 @@ static int write_change(const Batch *b, const ApplyChange *c, const Prepared *p)
                 return 0;
         if (c->outcome != APPLY_REMOVED)
                 r = store_put_definition(store, c->name, d->text, d->autostart);
+        /* There may be a row of that name, which could not be read and says what was wanted then. */
+        if (r == 0 && c->outcome == APPLY_CREATED)
+                r = store_set_wanted(store, c->name, d->autostart, "");
         return r != 0 ? r : store_set_intention(store, c->name, p->intention, old ? old->asked_usec : 0);
 }
 

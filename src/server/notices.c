@@ -11,6 +11,7 @@
 static const char *const message_ids[_NOTICE_MAX] = {
         [NOTICE_STORE_UNWRITABLE] = "365fa2678ccf400e84c50161d24df77d",
         [NOTICE_DEFINITION_UNREADABLE] = "4fd93f2dfbad445790cb8ad4eed26be6",
+        [NOTICE_SERVICE_DAMAGED] = "74367d2e70894ad19bf913c7dfda74ee",
         [NOTICE_UNITS_REFUSED] = "d5e4a620f80f41bab694a3d4c74ad14e",
         [NOTICE_SERVER_HELD_UP] = "b1e35351c0e347bbbf261d29cbc6a21b",
         [NOTICE_NO_INOTIFY] = "eface9b0e2f94bca9abcc1efc586e836",

@@ -340,8 +340,17 @@ static int load_service(Supervisor *s, const StoredService *stored) {
         ServiceDefinition **list = NULL;
         Service *service;
         size_t n = 0;
-        int r = service_definition_parse_stored(stored->text, s->options.socket_dir, &list, &n, &message);
+        int r;
 
+        if (stored->damaged) {
+                /* Nothing is started, stopped or made by what nobody said. Its units run on here too. */
+                notice_line(LOG_ERR, NOTICE_SERVICE_DAMAGED,
+                            "the stored %s of %s is damaged: something else than hero_proc has changed it; %s is left"
+                            " alone until its definition is applied again",
+                            stored->damaged, stored->name, stored->name);
+                return 0;
+        }
+        r = service_definition_parse_stored(stored->text, s->options.socket_dir, &list, &n, &message);
         if (r != 0) {
                 /* An older server took it. It is left as it is: no word of it is lost, and its units run on. */
                 notice_line(LOG_ERR, NOTICE_DEFINITION_UNREADABLE,
@@ -363,11 +372,13 @@ static int load_service(Supervisor *s, const StoredService *stored) {
         return supervisor_add(s, service);
 }
 
-static int load_services(Supervisor *s) {
+static int load_services(Supervisor *s, char **reterr_message) {
         StoredService *stored = NULL;
         size_t n = 0;
         int r = store_load(s->store, &stored, &n);
 
+        if (r == -EUCLEAN && asprintf(reterr_message, "%s: damaged", s->options.store_path) < 0)
+                *reterr_message = NULL;
         for (size_t i = 0; r == 0 && i < n; i++)
                 r = load_service(s, &stored[i]);
         stored_service_free_list(stored, n);
@@ -409,7 +420,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->evaluate, SD_EVENT_OFF);
         if (r >= 0)
-                r = load_services(s);
+                r = load_services(s, reterr_message);
         if (r != 0)
                 return r;
         supervisor_trim_soon(s);

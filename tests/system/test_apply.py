@@ -182,7 +182,8 @@ def pretend_lost_after_commit(name, text):
     """In the box, while no server holds the store: it was written, and then the server was lost."""
     import sqlite3  # pylint: disable=import-outside-toplevel
     store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
-    store.execute("UPDATE service SET definition = ?, intention = 'refresh' WHERE name = ?", (text, name))
+    store.execute("UPDATE service SET definition = ?, definition_checksum = NULL, intention = 'refresh' WHERE name = ?",
+                  (text, name))
     store.commit()
     store.close()
 
@@ -202,6 +203,40 @@ def test_a_server_that_is_lost_before_it_could_tell_systemd_does_so_in_its_next_
                      "nothing is left to be done")
     assert lives(box, "hero-late*") == before
     remove(box, "late")
+
+
+def change_in_store(change, name):
+    """In the box, while no server holds the store: as a disk that fails."""
+    import sqlite3  # pylint: disable=import-outside-toplevel
+    store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
+    assert store.execute(f"UPDATE service SET {change} WHERE name = ?", (name,)).rowcount == 1
+    store.commit()
+    store.close()
+
+
+def apply_and_kill_the_server(text, server):
+    """In the box: what was acknowledged is all that it had the time to write."""
+    call_bus("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "ApplyDefinitions", "ast", 1, text, 0)  # noqa: F821
+    os.kill(server, signal.SIGKILL)  # noqa: F821
+
+
+def test_a_service_that_is_damaged_in_the_store_is_named_and_left_alone_until_it_is_applied_again(box):
+    for change, what in (("definition = replace(definition, 'infinity', 'infinitx')", "definition"),
+                         ("wanted_up = 0", "wish"), ("intention = 'stoq'", "intention")):
+        name = f"rotten-{what}"
+        apply_and_await(box, sleeper(name))
+        before = lives(box)
+        box.stop_server()
+        box.agent.call(change_in_store, change, name)
+        box.start_server()
+        box.wait_state("beside", "running", WITHIN_SECONDS)
+        assert name not in box.states()
+        assert f"the stored {what} of {name} is damaged" in box.journal(SERVER_UNIT)
+        assert lives(box) == before
+        box.agent.call(apply_and_kill_the_server, json.dumps(sleeper(name)), box.main_pid(SERVER_UNIT))
+        box.wait_state(name, "running", WITHIN_SECONDS)
+        assert box.journal(SERVER_UNIT).count(f"of {name} is damaged") == 1
+        remove(box, name)
 
 
 # -- what restarts --

@@ -349,7 +349,7 @@ def _forget_the_stop() -> None:
     # pylint: disable=undefined-variable, import-outside-toplevel
     import sqlite3
     store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
-    assert store.execute("UPDATE service SET wanted_up = 1 WHERE name = 'two'").rowcount == 1
+    assert store.execute("UPDATE service SET wanted_up = 1, wanted_checksum = NULL WHERE name = 'two'").rowcount == 1
     store.commit()
     store.close()
 

@@ -182,7 +182,8 @@ def test_an_encrypted_credential_is_decrypted_for_its_service_alone(box):
 def rewrite_store(name, text):
     import sqlite3  # pylint: disable=import-outside-toplevel
     connection = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
-    assert connection.execute("UPDATE service SET definition = ? WHERE name = ?", (text, name)).rowcount == 1
+    assert connection.execute("UPDATE service SET definition = ?, definition_checksum = NULL WHERE name = ?",
+                              (text, name)).rowcount == 1
     connection.commit()
     connection.close()
 

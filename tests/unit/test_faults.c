@@ -353,7 +353,8 @@ static const char *verify_store(int r _unused_) {
                         continue;
                 if (!found != !kept.text[i][0])
                         wrong = found ? "what was removed is there" : "what was acknowledged is lost";
-                else if (found && (strcmp(found->text, kept.text[i]) != 0 || found->wanted_up != kept.wanted_up[i]))
+                else if (found && (strcmp(found->text, kept.text[i]) != 0 || found->wanted_up != kept.wanted_up[i] ||
+                                   found->damaged))
                         wrong = "what was acknowledged is not what is there";
         }
         stored_service_free_list(list, n);
@@ -392,6 +393,9 @@ static bool make_crashed(void) {
                 if (!put(s, i, text))
                         return false;
         }
+        for (int i = 0; i < 3; i++) /* definitions have left the log */
+                if (store_set_wanted(s, names[i], false, "") != 0 || store_set_wanted(s, names[i], true, "") != 0)
+                        return false;
         crashed_db = read_whole(store_path, &n_crashed_db);
         crashed_log = read_whole(log_path, &n_crashed_log);
         return n_crashed_log > 0;

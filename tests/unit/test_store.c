@@ -472,6 +472,7 @@ TEST(what_is_left_of_a_file_that_was_cut_is_no_new_store) {
 
                 /* With a log beside it, as after a crash: a link keeps that, where a clean end would remove it. */
                 ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+                ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
                 ASSERT(asprintf(&log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
                 ASSERT(link(log, kept) == 0);
                 s = store_close(s);
@@ -499,6 +500,115 @@ TEST(an_empty_file_becomes_a_store) {
         _cleanup_(store_closep) Store *s = open_store(NULL, NULL);
         ASSERT(s);
         ASSERT_EQ(store_put_definition(s, "a", "1", true), 0);
+}
+
+/* ---- what was changed by somebody else ---- */
+
+/* What is said to be damaged of the first service, "" for nothing. */
+static const char *damage_of_first(Store *s) {
+        StoredService *list = NULL;
+        const char *damaged = "(cannot be read)";
+        size_t n = 0;
+
+        if (s && store_load(s, &list, &n) == 0 && n > 0)
+                damaged = list[0].damaged ? list[0].damaged : "";
+        stored_service_free_list(list, n);
+        return damaged;
+}
+
+TEST(a_definition_that_something_else_has_changed_is_told_until_it_is_put_again) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+
+        ASSERT_EQ(store_put_definition(s, "a", "{\"exec\": [\"/bin/one\"]}", true), 0);
+        ASSERT_STREQ(damage_of_first(s), "");
+        s = store_close(s);
+        ASSERT(overwrite("/bin/one", "/bin/onE"));
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "definition");
+        ASSERT_EQ(store_set_wanted(s, "a", true, ""), 0);
+        ASSERT_EQ(store_set_intention(s, "a", INTENTION_STOP, 1), 0);
+        ASSERT_STREQ(damage_of_first(s), "definition");
+        ASSERT_EQ(store_put_definition(s, "a", "{\"exec\": [\"/bin/one\"]}", true), 0);
+        ASSERT_STREQ(damage_of_first(s), "");
+        s = store_close(s);
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "");
+}
+
+TEST(what_something_else_has_changed_of_a_wish_is_told_until_it_is_wished_again) {
+        static const char *const changes[] = { "UPDATE service SET wanted_up = 0",
+                                               "UPDATE service SET actions_down = 'uj'" };
+
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) {
+                _cleanup_(store_closep) Store *s = fresh_store();
+
+                ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+                ASSERT_EQ(store_set_wanted(s, "a", true, "ui"), 0);
+                ASSERT_STREQ(damage_of_first(s), "");
+                s = store_close(s);
+                alter(changes[i]);
+                s = open_store(NULL, NULL);
+                ASSERT_STREQ(damage_of_first(s), "wish");
+                ASSERT_EQ(store_put_definition(s, "a", "{ }", true), 0);
+                ASSERT_STREQ(damage_of_first(s), "wish");
+                ASSERT_EQ(store_set_wanted(s, "a", true, ""), 0);
+                ASSERT_STREQ(damage_of_first(s), "");
+        }
+}
+
+TEST(an_intention_that_is_no_word_is_told_of_its_service_alone) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+
+        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+        ASSERT_EQ(store_put_definition(s, "b", "{}", true), 0);
+        s = store_close(s);
+        alter("UPDATE service SET intention = 'nonf' WHERE name = 'a'");
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "intention");
+        ASSERT_TEXT(s, "b", "{}");
+        ASSERT_EQ(store_set_intention(s, "a", INTENTION_NONE, 0), 0);
+        ASSERT_STREQ(damage_of_first(s), "");
+}
+
+/* Somebody who knows what he does has no checksum to give. */
+TEST(a_row_without_a_checksum_is_taken_as_it_is) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+
+        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+        s = store_close(s);
+        alter("UPDATE service SET definition = '{ }', definition_checksum = NULL, wanted_up = 0, wanted_checksum = "
+              "NULL");
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "");
+        ASSERT_TEXT(s, "a", "{ }");
+}
+
+TEST(what_an_older_server_stored_has_a_checksum_from_then_on) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+
+        ASSERT_EQ(store_put_definition(s, "a", "{\"exec\": [\"/bin/one\"]}", true), 0);
+        ASSERT_EQ(store_set_wanted(s, "a", true, "ui"), 0);
+        s = store_close(s);
+        alter("ALTER TABLE service DROP COLUMN definition_checksum; ALTER TABLE service DROP COLUMN wanted_checksum;"
+              "PRAGMA user_version = 4");
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "");
+        ASSERT_TEXT(s, "a", "{\"exec\": [\"/bin/one\"]}");
+        s = store_close(s);
+        ASSERT(overwrite("/bin/one", "/bin/onE"));
+        s = open_store(NULL, NULL);
+        ASSERT_STREQ(damage_of_first(s), "definition");
+}
+
+TEST(a_schema_without_what_is_asked_for_is_called_damaged) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        store_close(fresh_store());
+        ASSERT(overwrite("intention TEXT", "intentioo TEXT"));
+        ASSERT(!open_store(&r, &message));
+        ASSERT_EQ(r, -EUCLEAN);
+        ASSERT(strstr(message, path) && strstr(message, "damaged") && strstr(message, "intention"));
 }
 
 TEST(two_servers_cannot_have_it) {
@@ -645,7 +755,7 @@ static bool mount_read_only(void) {
 }
 
 static int claim_read_only(void) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *boot_id = NULL;
         Store *s;
 
         CLAIM(mount_read_only());
@@ -653,6 +763,7 @@ static int claim_read_only(void) {
         CLAIM(s);
         text = text_of(s, "a");
         CLAIM(strcmp(text, "newest") == 0);
+        CLAIM(store_get_boot_id(s, &boot_id) == 0 && strcmp(boot_id, "newest") == 0);
         CLAIM(store_put_definition(s, "a", "x", true) == HERO_E_STORE_FULL);
         CLAIM(store_set_wanted(s, "a", true, "") == HERO_E_STORE_FULL);
         CLAIM(store_begin(s) == HERO_E_STORE_FULL);
@@ -665,6 +776,7 @@ TEST(a_read_only_file_system_can_be_read_after_a_clean_end) {
         _cleanup_(store_closep) Store *s = fresh_store();
 
         ASSERT_EQ(store_put_definition(s, "a", "newest", true), 0);
+        ASSERT_EQ(store_set_boot_id(s, "newest"), 0);
         s = store_close(s);
         ASSERT_EQ(in_own_mounts(claim_read_only), 0);
 }
@@ -679,7 +791,10 @@ TEST(a_read_only_file_system_shows_the_newest_commit_after_a_crash) {
         if (pid == 0) {
                 Store *crashing = open_store(NULL, NULL);
 
-                _exit(crashing && store_put_definition(crashing, "a", "newest", true) == 0 ? 0 : 1);
+                _exit(crashing && store_put_definition(crashing, "a", "newest", true) == 0 &&
+                                      store_set_boot_id(crashing, "newest") == 0
+                              ? 0
+                              : 1);
         }
         int status;
         ASSERT_EQ(waitpid(pid, &status, 0), pid);
