@@ -77,7 +77,8 @@ struct Store {
         sqlite3_stmt *queries[_QUERY_MAX]; /* prepared at first use, kept */
         bool is_read_only;
         bool in_transaction;
-        int transaction_error; /* the first write of it that failed: none of it will be committed */
+        int transaction_error;   /* the first write of it that failed: none of it will be committed */
+        bool has_new_definition; /* in that transaction */
 };
 
 /* A transaction that was begun has to end, also where there is no memory left to say so. */
@@ -225,7 +226,14 @@ int store_begin(Store *s) {
                 return r;
         s->in_transaction = true;
         s->transaction_error = 0;
+        s->has_new_definition = false;
         return 0;
+}
+
+/* A frame of the log that is damaged ends it for SQLite, without a word: what was taken must not stand in there alone.
+ * What fails here is in there still, and comes with the next. */
+static void move_out_of_log(Store *s) {
+        (void) sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 int store_commit(Store *s) {
@@ -236,6 +244,8 @@ int store_commit(Store *s) {
         if (r != 0)
                 store_rollback(s);
         s->in_transaction = false;
+        if (r == 0 && s->has_new_definition)
+                move_out_of_log(s);
         return r;
 }
 
@@ -331,7 +341,14 @@ void stored_service_free_list(StoredService *list, size_t n) {
 }
 
 int store_put_definition(Store *s, const char *name, const char *text, bool wanted_up) {
-        return store_write(s, QUERY_PUT_DEFINITION, "ssi", name, text, (int64_t) wanted_up);
+        int r = store_write(s, QUERY_PUT_DEFINITION, "ssi", name, text, (int64_t) wanted_up);
+
+        if (r != 0)
+                return r;
+        s->has_new_definition = true;
+        if (!s->in_transaction)
+                move_out_of_log(s);
+        return 0;
 }
 
 int store_remove_service(Store *s, const char *name) {

@@ -4,8 +4,10 @@
 /* The only file that opens the database: definitions as given, what is wanted, intentions, a bounded history, the boot
  * id and the last probe verdicts. Evidence and wishes, never a status. One connection, WAL, synchronous=FULL.
  *
- * Every write returns only after its commit. HERO_E_STORE_FULL: the disk is full or read-only; nothing was written, and
- * everything that only reads still works. Other failures are negative errno (-EIO, -ENOMEM, -EUCLEAN: damaged). */
+ * Every write returns only after its commit, and that of a definition when it has left the log: of a log that is
+ * damaged, SQLite takes what stands before that and says nothing. HERO_E_STORE_FULL: the disk is full or read-only;
+ * nothing was written, and everything that only reads still works. Other failures are negative errno (-EIO, -ENOMEM,
+ * -EUCLEAN: damaged). */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -237,18 +237,45 @@ static int make_folders(const char *path) {
         return 0;
 }
 
-/* An empty file counts as a new database. Made here since SQLite would make it readable by all; it holds secrets. */
+/* Makes of an empty file a database of ours without anything in it. */
+static int write_first_page(const char *path) {
+        _cleanup_(sqlite3_closep) sqlite3 *db = NULL;
+        char sql[96];
+        int rc;
+
+        (void) snprintf(sql, sizeof sql, "PRAGMA journal_mode = OFF; PRAGMA application_id = %d", APPLICATION_ID);
+        rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+        return store_database_outcome(db, rc);
+}
+
+/* Made here since SQLite would make it readable by all; it holds secrets. It takes its name when something is in it, so
+ * that a file cut to nothing is not taken for a new one. */
 static int make_file(const char *path) {
+        _cleanup_free_ char *unfinished = NULL;
+        struct stat st;
         int r, fd;
 
+        if (lstat(path, &st) == 0)
+                return 0;
         r = make_folders(path);
         if (r < 0)
                 return r;
-        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (asprintf(&unfinished, "%s.XXXXXX", path) < 0) {
+                unfinished = NULL;
+                return -ENOMEM;
+        }
+        fd = mkostemp(unfinished, O_CLOEXEC); /* 0600 */
         if (fd < 0)
-                return errno == EEXIST ? 0 : -errno;
+                return -errno;
         (void) close(fd);
-        return 0;
+        r = write_first_page(unfinished);
+        /* Not renamed: two may be at it, and one has put something in there meanwhile. */
+        if (r == 0 && link(unfinished, path) < 0 && errno != EEXIST)
+                r = -errno;
+        (void) unlink(unfinished);
+        return r;
 }
 
 /* Ours, and of which version; 0 for an empty file. Writes nothing, so that a file of someone else stays as it is. */
@@ -387,12 +414,11 @@ static int open_read_only(const char *path, sqlite3 **ret) {
         return sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 }
 
-/* Where less than the header is left, SQLite sees a new database and throws away the log beside it. An empty file
- * without one is new: somebody was killed right after make_file(). */
+/* Where less than the header is left, SQLite sees a new database and throws away the log beside it. */
 static int refuse_remains(const char *path, char **reterr_message) {
-        struct stat st;
+        struct stat st = { 0 };
 
-        if (stat(path, &st) < 0 || st.st_size >= HEADER_BYTES || (st.st_size == 0 && !has_write_ahead_log(path)))
+        if (stat(path, &st) < 0 ? !has_write_ahead_log(path) : st.st_size >= HEADER_BYTES)
                 return 0;
         return fail(-EUCLEAN, reterr_message, "%s: damaged: only %lld bytes of it are left", path,
                     (long long) st.st_size);
@@ -404,15 +430,15 @@ int store_database_open(const char *path, sqlite3 **ret, bool *ret_is_read_only,
         int r, rc;
 
         configure_library();
-        r = make_file(path);
-        is_read_only = access(path, W_OK) < 0 && errno == EROFS;
-        if (r < 0 && !is_read_only)
-                return fail(errno_means_full(-r) ? HERO_E_STORE_FULL : r, reterr_message, "%s: cannot be made: %s",
-                            path, strerror(-r));
-
         r = refuse_remains(path, reterr_message);
         if (r < 0)
                 return r;
+
+        r = make_file(path);
+        is_read_only = access(path, W_OK) < 0 && errno == EROFS;
+        if (r != 0 && !is_read_only)
+                return fail(r > 0 || errno_means_full(-r) ? HERO_E_STORE_FULL : r, reterr_message,
+                            "%s: cannot be made: %s", path, strerror(r > 0 ? ENOSPC : -r));
 
         rc = is_read_only ? open_read_only(path, &db) : sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
         if (rc == SQLITE_OK) {

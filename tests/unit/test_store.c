@@ -484,6 +484,23 @@ TEST(what_is_left_of_a_file_that_was_cut_is_no_new_store) {
         }
 }
 
+TEST(a_log_without_its_file_is_no_new_store) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+        _cleanup_free_ char *message = NULL, *log = NULL, *kept = NULL;
+        int r;
+
+        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+        ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
+        ASSERT(asprintf(&log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
+        ASSERT(link(log, kept) == 0);
+        s = store_close(s);
+        ASSERT(rename(kept, log) == 0 && unlink(path) == 0);
+        ASSERT(!open_store(&r, &message));
+        ASSERT_EQ(r, -EUCLEAN);
+        ASSERT(strstr(message, "only 0 bytes of it are left"));
+        ASSERT(access(log, F_OK) == 0 && access(path, F_OK) < 0);
+}
+
 /* The journal shows a message with a control character in it as "blob data". */
 TEST(what_is_said_of_a_damaged_file_can_be_read) {
         _cleanup_free_ char *message = NULL;
@@ -495,11 +512,29 @@ TEST(what_is_said_of_a_damaged_file_can_be_read) {
         ASSERT(strstr(message, "malformed") && !strchr(message, 1) && !strchr(message, '\xff'));
 }
 
-TEST(an_empty_file_becomes_a_store) {
+/* A new one has its first page when it takes its name. */
+TEST(a_file_that_was_cut_to_nothing_is_no_new_store) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
         write_file("", 0);
-        _cleanup_(store_closep) Store *s = open_store(NULL, NULL);
-        ASSERT(s);
-        ASSERT_EQ(store_put_definition(s, "a", "1", true), 0);
+        ASSERT(!open_store(&r, &message));
+        ASSERT_EQ(r, -EUCLEAN);
+        ASSERT(strstr(message, "only 0 bytes of it are left"));
+}
+
+static int count_files(void) {
+        char command[160];
+
+        snprintf(command, sizeof command, "exit $(ls -A '%s' | wc -l)", folder);
+        return WEXITSTATUS(system(command));
+}
+
+TEST(a_store_that_was_closed_is_one_file) {
+        store_close(fresh_store());
+        ASSERT_EQ(count_files(), 1);
+        store_close(open_store(NULL, NULL));
+        ASSERT_EQ(count_files(), 1);
 }
 
 /* ---- what was changed by somebody else ---- */
