@@ -272,7 +272,7 @@ coverage:  ## lines that the fuzz corpora and the unit tests run, by file
 ASAN := BUILD=build-asan SANITIZE=address,undefined
 .PHONY: faults
 faults: all tests  ## fail each allocation and system call in turn, in-process, in server, gateway and verbs (REPORT= keeps; as root; an hour)
-	$(MAKE) -s $(ASAN) build-asan/test_faults build-asan/test_shim_faults
+	$(MAKE) -s $(ASAN) build-asan/test_faults build-asan/test_shim_faults build-asan/test_store_damage
 	/usr/bin/python3 tests/faults/faults_campaign.py --in-process build-asan $(if $(REPORT),--report $(REPORT))
 
 .PHONY: demo

@@ -95,7 +95,7 @@ PARTS = {"server": (prepare, run_in, "1"), "gateway": (prepare_gateway, run_in_g
 
 def run_in_process(folder: Path) -> bool:
     """The scenarios that need no sandbox, built with sanitizers: each prints what came of it."""
-    programs = [folder / name for name in ("test_faults", "test_shim_faults")]
+    programs = [folder / name for name in ("test_faults", "test_shim_faults", "test_store_damage")]
     return all([subprocess.run([program], env={**os.environ, "FAULTS": "all"}, check=False).returncode == 0
                 for program in programs])
 
@@ -192,7 +192,7 @@ def main() -> int:
     parser.add_argument("--shares", type=int, default=4, metavar="N", help="boxes among which the rows of the server are divided")
     parser.add_argument("--at-once", type=int, default=3, metavar="N", help="so many boxes at a time")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
-    parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and test_shim_faults, built there")
+    parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and its kin, built there")
     parser.add_argument("--report", type=Path, help="write here what came of it")
     parser.add_argument("--explain", default="", metavar="TEXT", help="say in --report what its findings came from")
     parser.add_argument("--from-log", type=Path, metavar="LOG", help="run nothing: write --report of what a campaign printed")
