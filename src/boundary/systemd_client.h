@@ -39,9 +39,10 @@ typedef struct SystemdCallbacks {
 } SystemdCallbacks;
 
 /* One call is over. r: 0, or negative errno; -EEXIST is UnitExists, -ENOENT NoSuchUnit, -EBUSY a
- * destructive transaction, -ECONNRESET the connection,
- * -ETIMEDOUT the deadline. For what makes a job it comes when the job is gone, with its result ("done", "failed",
- * "canceled", "timeout", "dependency", …), else job_result is NULL. `text` describes an error, may be NULL. */
+ * destructive transaction, -ECONNRESET the connection, -ETIMEDOUT: no answer came, and whether it was done is not
+ * known, -ETIME: the job that it made did not end in time. For what makes a job it comes when the job is gone, with its
+ * result ("done", "failed", "canceled", "timeout", "dependency", …), else job_result is NULL. `text` describes an
+ * error, may be NULL. */
 typedef void (*systemd_done_t)(void *userdata, int r, const char *job_result, const char *text);
 
 typedef struct UnitListed {

@@ -221,6 +221,7 @@ void service_become(Service *s, Service *next) {
                             : old->task == TASK_HEAL                      ? TASK_NONE
                                                                           : old->task;
                 new->task_may_be_done = new->task == TASK_RESTART && old->task_may_be_done;
+                new->is_to_be_read = new->task_may_be_done && old->is_to_be_read;
                 new->facts_read = old->facts_read;
                 memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
                 new->wanted = old->wanted;
@@ -273,6 +274,10 @@ void service_put_off(Service *s) {
 
 bool service_step_may_pass(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+bool service_call_may_pass(int r) {
+        return service_step_may_pass(r) || r == -ETIMEDOUT;
 }
 
 void service_retry_later(Service *s, const char *what, int r) {

@@ -51,6 +51,7 @@ typedef struct Action {
         ActionTask task;
         bool task_issued;       /* systemd has been told; the job's end is awaited */
         bool task_may_be_done;  /* … and what became of it was lost on the way (of TASK_RESTART) */
+        bool is_to_be_read;     /* its facts may be from before that, and are asked for before the task goes on */
         bool by_operator;       /* the task is a person's wish: the start limit is reset first */
         StartLimit start_limit; /* systemd's, as followed from here */
         PortNetwork
@@ -179,7 +180,8 @@ struct Service {
         UnitStep step;
         unsigned n_step_calls; /* outstanding calls of this step */
         unsigned n_clear_rounds;
-        uint64_t clear_since_usec;
+        uint64_t clear_since_usec; /* monotonic; put off by the time that systemd takes to answer */
+        uint64_t clear_asked_usec; /* … since it was asked last */
         sd_event_source *step_timer;
         LiveChanges live;
         HandsCall *gift; /* its folder is being given to its user; NULL mostly */
@@ -233,6 +235,8 @@ Action *service_find_action_by_unit(Service *s, const char *unit);
 void service_put_off(Service *s);
 /* What the server itself ran short of in a step, memory or descriptors, passes, and is no fault of the service's. */
 bool service_step_may_pass(int r);
+/* … and so does a silence of systemd's. What it was asked then may be done, or be done yet. */
+bool service_call_may_pass(int r);
 /* Such a step is taken again in a moment, however often that needs. `what` and `r` are for the log. */
 void service_retry_later(Service *s, const char *what, int r);
 

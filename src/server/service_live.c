@@ -95,7 +95,7 @@ static void on_told(void *userdata, int r, const char *job_result, const char *t
         (void) job_result;
         if (r == -ECONNRESET)
                 return; /* service_live_interrupt() */
-        if (service_step_may_pass(r)) {
+        if (service_call_may_pass(r)) {
                 put_off(s, r);
                 return;
         }

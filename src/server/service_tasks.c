@@ -34,7 +34,7 @@ static void set_task(Action *a, ActionTask task, bool by_operator) {
         systemd_client_forget(supervisor_systemd(a->service->supervisor), a);
         eviction_drop(a);
         a->task = task;
-        a->task_issued = a->task_may_be_done = false;
+        a->task_issued = a->task_may_be_done = a->is_to_be_read = false;
         a->by_operator = by_operator;
 }
 
@@ -140,8 +140,9 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
 
         if (r == -ECONNRESET)
                 return; /* service_tasks_interrupt() */
-        if (service_step_may_pass(r)) {
+        if (service_call_may_pass(r)) {
                 take_back(a);
+                a->is_to_be_read = a->task_may_be_done && r == -ETIMEDOUT;
                 service_retry_later(s, a->unit, r);
                 return;
         }
@@ -158,7 +159,7 @@ static void on_task_done(void *userdata, int r, const char *job_result, const ch
         if (task == TASK_STOP)
                 socket_cleaning_run(s, (int) (a - s->actions));
         /* A signal may have been lost; what counts is what systemd says when asked. */
-        if (r == -ETIMEDOUT)
+        if (r == -ETIME)
                 (void) systemd_client_read(supervisor_systemd(s->supervisor), a->unit, NULL, NULL);
         supervisor_mark(s);
 }
@@ -168,6 +169,29 @@ static void not_issued(Action *a, int r) {
                 service_retry_later(a->service, a->unit, r);
         else if (r != -ENOTCONN)
                 on_task_done(a, r, NULL, NULL);
+}
+
+static void on_read(void *userdata, int r, const char *job_result, const char *text) {
+        Action *a = userdata;
+
+        (void) job_result;
+        (void) text;
+        if (r == -ECONNRESET)
+                return; /* service_tasks_interrupt() */
+        a->task_issued = false;
+        a->is_to_be_read = service_call_may_pass(r);
+        if (a->is_to_be_read)
+                service_retry_later(a->service, a->unit, r);
+        supervisor_mark(a->service);
+}
+
+/* Systemd answers in the order in which it was asked: what it says now is of after that. */
+static void read_first(Action *a) {
+        int r = systemd_client_read(supervisor_systemd(a->service->supervisor), a->unit, on_read, a);
+
+        a->task_issued = r >= 0;
+        if (!a->task_issued)
+                not_issued(a, r);
 }
 
 /* It may have happened, or be at work: to start what is up is nothing, to restart it twice is harm. Or systemd has
@@ -183,6 +207,10 @@ static void issue_start(Action *a) {
         uint64_t timeout_usec = usec_add(a->definition->start_timeout_usec, a->definition->stop_timeout_usec);
         int r = 0;
 
+        if (a->is_to_be_read) {
+                read_first(a);
+                return;
+        }
         settle_doubt(a);
         timeout_usec = usec_add(timeout_usec, JOB_MARGIN_USEC);
         if (timeout_usec > JOB_TIMEOUT_MAX_USEC)

@@ -74,6 +74,7 @@ static void give_up(Service *s, const char *what, const char *why) {
         (void) snprintf(text, sizeof text, "%s: %s", what, why ? why : "no reason given");
         utf8_drop_broken_end(text);
         notice_line(LOG_ERR, NOTICE_UNITS_REFUSED, "%s: %s", s->definition->name, text);
+        systemd_client_forget(systemd_of(s), s); /* the end of what is in flight would be taken for that of a new try */
         set_fault(s, text);
         s->step = UNITS_SETTLED;
         s->rebuild = s->units_made = false;
@@ -83,11 +84,11 @@ static void give_up(Service *s, const char *what, const char *why) {
 }
 
 /* It is all begun again for what passes, by the next connection where this one is lost, and given up for what else
- * stands in the way. */
+ * stands in the way. Units that systemd has made without an answer in time are cleared like any others. */
 static void fail(Service *s, const char *what, int r, const char *why) {
         if (r == -ENOTCONN)
                 return;
-        if (!service_step_may_pass(r)) {
+        if (!service_call_may_pass(r)) {
                 give_up(s, what, why ? why : strerror(-r));
                 return;
         }
@@ -288,22 +289,40 @@ static void give_up_clearing(Service *s, bool any_is_left) {
                 give_up(s, "its units cannot be made anew", any_is_left ? pinned : s->fault);
 }
 
+/* What does not pass may do so all the same, in the time that there is for it. No resync asks again: what is in this
+ * step is left alone by it. */
+static void not_listed(Service *s, int r, uint64_t waited_usec) {
+        if (service_call_may_pass(r) || waited_usec > CLEAR_GIVE_UP_AFTER_USEC)
+                fail(s, "cannot list its units", r, NULL);
+        else
+                list_again_soon(s);
+}
+
+/* It may only have taken long: then nothing stands in the way of the new units. */
+static bool is_in_vain(const Service *s, bool any_is_left, uint64_t waited_usec) {
+        return waited_usec > CLEAR_GIVE_UP_AFTER_USEC && (any_is_left || s->fault || s->removing);
+}
+
 static void on_leftovers(void *userdata, int r, const UnitListed *units, size_t n) {
         Service *s = userdata;
-        uint64_t waited_usec = clock_monotonic_usec() - s->clear_since_usec;
+        uint64_t now_usec = clock_monotonic_usec(), waited_usec;
         const UnitListed *left = NULL;
 
-        if (service_step_may_pass(r) && s->step == UNITS_CLEARING)
-                fail(s, "cannot list its units", r, NULL);
-        if (r < 0 || s->step != UNITS_CLEARING)
-                return; /* the connection; the next resync begins again */
+        if (r == -ECONNRESET || s->step != UNITS_CLEARING)
+                return; /* service_units_interrupt() has begun again */
+        waited_usec = s->clear_asked_usec - s->clear_since_usec;
+        s->clear_since_usec += now_usec - s->clear_asked_usec;
+        if (r < 0) {
+                not_listed(s, r, waited_usec);
+                return;
+        }
         s->n_step_calls = 0;
         for (size_t i = 0; i < n; i++)
                 if (systemd_facts_load_state(units[i].load_state) != UNIT_NOT_LOADED) {
                         left = &units[i];
                         clear_one(s, left, waited_usec > CLEAR_KILL_AFTER_USEC);
                 }
-        if (waited_usec > CLEAR_GIVE_UP_AFTER_USEC) {
+        if (is_in_vain(s, left != NULL, waited_usec)) {
                 give_up_clearing(s, left != NULL);
         } else if (!left) {
                 socket_cleaning_run(s, -1);
@@ -332,6 +351,7 @@ static void list_leftovers(Service *s) {
         int r;
 
         s->step = UNITS_CLEARING;
+        s->clear_asked_usec = clock_monotonic_usec();
         unit_name_of_slice(s->definition->name, slice);
         quote_pattern(slice, slice_pattern);
         (void) snprintf(instances, sizeof instances, "hero-%s@*.service", s->definition->name);
