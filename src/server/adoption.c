@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-id128.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +20,7 @@
 
 struct Adoption {
         Supervisor *supervisor;
+        Recovery recovery;
         bool done;       /* a pass was completed on this connection */
         bool first_done; /* … or ever */
         bool listing, list_again;
@@ -34,18 +34,24 @@ struct Adoption {
 };
 
 int adoption_new(Supervisor *s, Adoption **ret) {
-        Adoption *a = calloc(1, sizeof *a);
+        _cleanup_(adoption_freep) Adoption *a = calloc(1, sizeof *a);
+        int r;
 
         if (!a)
                 return -ENOMEM;
         a->supervisor = s;
-        *ret = a;
+        r = recovery_init(&a->recovery, supervisor_store(s));
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(a);
         return 0;
 }
 
 Adoption *adoption_free(Adoption *a) {
-        if (a)
-                unit_facts_forget(&a->slice, UNIT_NOT_LOADED);
+        if (!a)
+                return NULL;
+        unit_facts_forget(&a->slice, UNIT_NOT_LOADED);
+        recovery_done(&a->recovery);
         free(a);
         return NULL;
 }
@@ -222,7 +228,7 @@ static void judge_service(Adoption *a, Service *s, bool new_life) {
 
 static void finish_pass(Adoption *a) {
         bool first = !a->first_done, new_life = false;
-        int begun = first ? recovery_begin(a->supervisor, &new_life) : 0;
+        int begun = first ? recovery_begin(&a->recovery, a->supervisor, &new_life) : 0;
         size_t n;
         Service *const *services = supervisor_services(a->supervisor, &n);
 
@@ -235,7 +241,7 @@ static void finish_pass(Adoption *a) {
                 supervisor_mark(services[i]);
         }
         if (first)
-                recovery_end(a->supervisor, begun, new_life);
+                recovery_end(&a->recovery, a->supervisor, begun, new_life);
         supervisor_metrics(a->supervisor)->n_systemd_connections += !a->done;
         a->done = a->first_done = true;
         a->in_doubt = a->list_again;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/recovery.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-id128.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,32 +17,42 @@
 /* The life that units live: the kernel's boot, and the PID 1 or user manager in it. */
 typedef char ManagerLife[SD_ID128_STRING_MAX + 24];
 
-static int current_life(const Supervisor *s, ManagerLife ret) {
-        sd_id128_t boot;
-        char text[SD_ID128_STRING_MAX];
-        int r = sd_id128_get_boot(&boot);
+int recovery_init(Recovery *recovery, Store *store) {
+        int r = sd_id128_get_boot(&recovery->boot);
 
-        if (r < 0)
+        if (r < 0) {
+                log_error("the boot id cannot be read: %s", strerror(-r));
                 return r;
-        (void) snprintf(ret, sizeof(ManagerLife), "%s %" PRIu64, sd_id128_to_string(boot, text),
-                        systemd_client_manager_start_usec(supervisor_systemd(s)));
-        return 0;
+        }
+        r = store_get_boot_id(store, &recovery->last_life);
+        return r > 0 ? -EIO : r;
 }
 
-int recovery_begin(Supervisor *s, bool *ret_new_life) {
-        _cleanup_free_ char *stored = NULL;
+void recovery_done(Recovery *recovery) {
+        free(TAKE_PTR(recovery->last_life));
+}
+
+static void name_life(const Recovery *recovery, const Supervisor *s, ManagerLife ret) {
+        char text[SD_ID128_STRING_MAX];
+
+        (void) snprintf(ret, sizeof(ManagerLife), "%s %" PRIu64, sd_id128_to_string(recovery->boot, text),
+                        systemd_client_manager_start_usec(supervisor_systemd(s)));
+}
+
+int recovery_begin(const Recovery *recovery, Supervisor *s, bool *ret_new_life) {
         ManagerLife life;
 
-        *ret_new_life = current_life(s, life) >= 0 && store_get_boot_id(supervisor_store(s), &stored) == 0 &&
-                        strcmp(stored, life) != 0;
+        name_life(recovery, s, life);
+        *ret_new_life = strcmp(recovery->last_life, life) != 0;
         return store_begin(supervisor_store(s));
 }
 
-void recovery_end(Supervisor *s, int begun, bool new_life) {
+void recovery_end(const Recovery *recovery, Supervisor *s, int begun, bool new_life) {
         ManagerLife life;
         int r = begun;
 
-        if (r == 0 && new_life && current_life(s, life) >= 0)
+        name_life(recovery, s, life);
+        if (r == 0 && new_life)
                 r = store_set_boot_id(supervisor_store(s), life);
         if (r == 0)
                 r = store_commit(supervisor_store(s));

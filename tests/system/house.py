@@ -76,6 +76,21 @@ def lives(box: Box, pattern: str = "hero-*") -> dict[str, tuple[str, int, str]]:
             for name, unit in units(box, pattern).items() if name.endswith(".service")}
 
 
+def reboot_on_paper(box: Box, *services: str) -> None:
+    """Between two servers: all is as a reboot leaves it. The store is of another boot, and the services have no units."""
+    box.agent.call(_store_another_boot)
+    box.systemctl("stop", *(f"hero-{service}.slice" for service in services))
+
+
+def _store_another_boot() -> None:
+    # pylint: disable=import-outside-toplevel
+    import sqlite3
+    store = sqlite3.connect("/var/lib/hero_proc/hero_proc.db")
+    with store:
+        assert store.execute("UPDATE setting SET value = 'another' WHERE key = 'boot-id'").rowcount == 1
+    store.close()
+
+
 def everything(box: Box) -> dict[str, Any]:
     """What a call that changes nothing leaves as it was: the database, the units and their processes, the server."""
     return {"store": box.agent.call(_stored), "units": units(box), "server": box.main_pid(SERVER_UNIT),

@@ -10,7 +10,8 @@ from typing import Any, Callable
 
 from box import SERVER_UNIT, Box
 from herodemo import reasons, socket_path
-from house import forget_signals, lives, probe, signals_seen, sleeper, stop_all, units, web_action, web_service
+from house import (forget_signals, lives, probe, reboot_on_paper, signals_seen, sleeper, stop_all, units, web_action,
+                   web_service)
 
 ADOPTED_WITHIN_SECONDS = 2.0  # of the server's READY
 SETTLED_WITHIN_SECONDS = 20.0
@@ -315,6 +316,23 @@ def test_a_new_boot_starts_what_is_autostart_and_nothing_else(box):
             second.restart_server()
             await_states(second, {"auto": "running", "manual": "stopped"})
             assert lives(second) == before
+
+
+def test_what_went_with_a_boot_is_no_operators_stop_though_the_boot_id_cannot_be_read_at_first(box):
+    drop_in = f"/run/systemd/system/{SERVER_UNIT}.d/unreadable.conf"
+    with box.another() as own:
+        own.start_server()
+        own.apply(sleeper("auto"))
+        own.wait_state("auto", "running", SETTLED_WITHIN_SECONDS)
+        own.stop_server()
+        reboot_on_paper(own, "auto")
+        own.write_file(drop_in, "[Service]\nInaccessiblePaths=/proc/sys/kernel/random/boot_id\n")
+        own.systemctl("daemon-reload")
+        own.systemctl("start", SERVER_UNIT, check=False)
+        own.run(["rm", drop_in])
+        own.systemctl("daemon-reload")
+        own.wait_state("auto", "running", SETTLED_WITHIN_SECONDS)
+        assert "by an operator" not in own.journal(SERVER_UNIT)
 
 
 def prepare(box: Box) -> None:
