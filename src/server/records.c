@@ -35,6 +35,7 @@ struct Records {
         STAILQ_HEAD(, Service) wishes;
         STAILQ_HEAD(, ServiceProbe) verdicts; /* in the probes themselves: no more than there are of them */
         size_t n_transitions, n_wishes, n_verdicts;
+        ManagerLife life; /* "": it is not owed */
         bool failing;
 };
 
@@ -163,6 +164,9 @@ static int write_all(Records *r) {
         Service *s;
         int e = store_begin(r->store);
 
+        /* With what was made of it: without, the next server would do that again. */
+        if (e == 0 && *r->life)
+                e = store_set_boot_id(r->store, r->life);
         STAILQ_FOREACH(s, &r->wishes, owed_entry)
         if (e == 0 && (e = write_wish(r, s)) == 0)
                 e = write_healing(r, s);
@@ -181,10 +185,14 @@ static int write_all(Records *r) {
         return e;
 }
 
+static size_t n_owed(const Records *r) {
+        return r->n_transitions + r->n_wishes + r->n_verdicts + (*r->life != '\0');
+}
+
 static int flush(Records *r) {
         int e;
 
-        if (STAILQ_EMPTY(&r->transitions) && STAILQ_EMPTY(&r->wishes) && STAILQ_EMPTY(&r->verdicts))
+        if (n_owed(r) == 0)
                 return 0;
         e = write_all(r);
         note_result(r, e);
@@ -192,6 +200,7 @@ static int flush(Records *r) {
                 arm(r, RETRY_DELAY_USEC);
                 return e;
         }
+        *r->life = '\0';
         while (!STAILQ_EMPTY(&r->transitions))
                 pop_transition(r);
         while (!STAILQ_EMPTY(&r->wishes))
@@ -205,13 +214,22 @@ void records_flush(Records *r) {
         (void) flush(r);
 }
 
+static void arm_for_owed(Records *r) {
+        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+}
+
 static void owe_wish(Records *r, Service *s) {
         if (s->is_owed)
                 return;
         s->is_owed = true;
         STAILQ_INSERT_TAIL(&r->wishes, s, owed_entry);
         r->n_wishes++;
-        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+        arm_for_owed(r);
+}
+
+void records_owe_life(Records *r, const ManagerLife life) {
+        memcpy(r->life, life, sizeof r->life);
+        arm_for_owed(r);
 }
 
 void records_owe_all(Records *r, Service *const *services, size_t n) {
@@ -263,7 +281,7 @@ void records_add_transition(Records *r, const Service *s, ServiceState old, Reas
         STAILQ_INSERT_TAIL(&r->transitions, t, entry);
         if (++r->n_transitions > TRANSITIONS_OWED_MAX)
                 pop_transition(r);
-        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+        arm_for_owed(r);
 }
 
 void records_save_verdict(Records *r, ServiceProbe *p) {
@@ -272,7 +290,7 @@ void records_save_verdict(Records *r, ServiceProbe *p) {
         p->is_owed = true;
         STAILQ_INSERT_TAIL(&r->verdicts, p, owed_entry);
         r->n_verdicts++;
-        arm(r, r->failing ? RETRY_DELAY_USEC : FLUSH_DELAY_USEC);
+        arm_for_owed(r);
 }
 
 void records_forget_verdict(Records *r, ServiceProbe *p) {
@@ -309,6 +327,6 @@ void records_forget(Records *r, Service *s) {
 }
 
 bool records_is_writable(const Records *r, size_t *ret_n_owed) {
-        *ret_n_owed = r->n_transitions + r->n_wishes + r->n_verdicts;
+        *ret_n_owed = n_owed(r);
         return !r->failing;
 }

@@ -9,6 +9,9 @@
 
 typedef struct Records Records;
 
+/* The life that units live, in words: the kernel's boot, and the PID 1 or user manager in it. */
+typedef char ManagerLife[64];
+
 int records_new(sd_event *event, Store *store, Records **ret);
 /* Writes what is still owed. */
 Records *records_free(Records *r);
@@ -21,6 +24,8 @@ void records_save_healing(Records *r, Service *s);
 /* Something undid what was written of these services (a transaction that could not be committed): their wishes and
  * intentions are owed again. */
 void records_owe_all(Records *r, Service *const *services, size_t n);
+/* The same of the life that is stored. */
+void records_owe_life(Records *r, const ManagerLife life);
 void records_add_transition(Records *r, const Service *s, ServiceState old, ReasonCode code);
 /* The verdict of a probe changed. Written later as it is then: of many changes only the last. */
 void records_save_verdict(Records *r, ServiceProbe *p);

@@ -14,9 +14,6 @@
 #include "server/service_tasks.h"
 #include "server/service_units.h"
 
-/* The life that units live: the kernel's boot, and the PID 1 or user manager in it. */
-typedef char ManagerLife[SD_ID128_STRING_MAX + 24];
-
 int recovery_init(Recovery *recovery, Store *store) {
         int r = sd_id128_get_boot(&recovery->boot);
 
@@ -62,9 +59,11 @@ void recovery_end(const Recovery *recovery, Supervisor *s, int begun, bool new_l
 
                 store_rollback(supervisor_store(s));
                 records_owe_all(supervisor_records(s), services, n);
-                if (new_life)
-                        log_warning("this boot cannot be written to the store: another server start would begin the "
-                                    "boot anew");
+                if (new_life) {
+                        records_owe_life(supervisor_records(s), life);
+                        log_warning("this boot cannot be written to the store yet: a server that starts before it is "
+                                    "would begin the boot anew");
+                }
         }
 }
 

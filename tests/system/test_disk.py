@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from box import SERVER_UNIT, Box
-from house import sleeper, stop_all
+from house import reboot_on_paper, sleeper, stop_all
 
 STORE = "/var/lib/hero_proc"
 WITHIN_SECONDS = 20.0
@@ -42,15 +42,41 @@ def test_a_server_comes_up_on_a_read_only_disk_and_controls_services(box):
     stop_all(box)
 
 
+def fill(box: Box) -> None:
+    box.run(["sh", "-c", f"cat /dev/zero >{STORE}/filler 2>/dev/null; :"])
+
+
+def make_room(box: Box) -> None:
+    box.run(["rm", f"{STORE}/filler"])
+    box.wait_for(lambda: box.hero_json("dump")["store_owed"] == 0, WITHIN_SECONDS, "what is owed is written")
+
+
 def test_what_was_begun_on_a_disk_that_was_full_is_remembered_once_there_is_room(box):
     box.apply(sleeper("wished"))
     box.wait_state("wished", "running", WITHIN_SECONDS)
-    box.run(["sh", "-c", f"cat /dev/zero >{STORE}/filler 2>/dev/null; :"])
+    fill(box)
     box.hero("stop", "wished")
     assert box.cgroup_pids("hero-wished.service") == []
-    box.run(["rm", f"{STORE}/filler"])
-    box.wait_for(lambda: box.hero_json("dump")["store_owed"] == 0, WITHIN_SECONDS, "what is owed is written")
+    make_room(box)
     box.kill_server()
     box.wait_state("wished", "stopped", WITHIN_SECONDS)
     assert box.agent.call("hero_services")["wished"]["wanted"] == "down"
+    stop_all(box)
+
+
+def test_a_boot_that_began_on_a_full_disk_is_remembered_once_there_is_room(box):
+    box.apply(sleeper("auto"))
+    box.wait_state("auto", "running", WITHIN_SECONDS)
+    box.stop_server()
+    reboot_on_paper(box, "auto")
+    fill(box)
+    box.start_server()
+    box.wait_state("auto", "running", WITHIN_SECONDS)
+    make_room(box)
+    # In the same boot: what is down now was taken down.
+    box.stop_server()
+    box.systemctl("stop", "hero-auto.slice")
+    box.start_server()
+    box.wait_state("auto", "stopped", WITHIN_SECONDS)
+    assert box.cgroup_pids("hero-auto.service") == [] and box.agent.call("hero_services")["auto"]["wanted"] == "down"
     stop_all(box)
