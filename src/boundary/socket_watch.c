@@ -31,6 +31,7 @@ typedef struct Folder {
         int above_wd;      /* -1: cannot be watched, or `directory` is the root */
         const char *child; /* in `directory`: the component whose coming and going above_wd reports */
         size_t n_child;
+        int error; /* negative errno: of the last time that the watches were set; what is missing of them is not told */
 } Folder;
 
 struct SocketWatch {
@@ -110,7 +111,7 @@ static bool child_exists(const Folder *f) {
 
 /* Sets both watches for what the file system looks like now. Above first: what comes between the two is then reported.
  * Negative errno only where the folder cannot be watched and nothing would tell of its coming either. */
-static int folder_arm(SocketWatch *w, Folder *f) {
+static int folder_watch(SocketWatch *w, Folder *f) {
         int old_wd = f->wd, old_above_wd = f->above_wd, wd = -ENOENT, above_wd = -ENOENT;
 
         for (unsigned round = 0; round < ARM_ROUNDS_MAX; round++) {
@@ -130,6 +131,10 @@ static int folder_arm(SocketWatch *w, Folder *f) {
         if (wd >= 0 && above_wd != -ENOSPC && above_wd != -ENOMEM)
                 return 0; /* a parent that may not be read is no reason to do without the folder itself */
         return above_wd < 0 ? above_wd : 0;
+}
+
+static int folder_arm(SocketWatch *w, Folder *f) {
+        return f->error = folder_watch(w, f);
 }
 
 static Folder *folder_free(SocketWatch *w, Folder *f) {
@@ -183,6 +188,12 @@ void socket_watch_remove(SocketWatch *w, const char *directory) {
                 (void) folder_free(w, f);
 }
 
+int socket_watch_error(SocketWatch *w, const char *directory) {
+        const Folder *f = find_folder(w, directory);
+
+        return f ? f->error : 0;
+}
+
 static void call_changed(SocketWatch *w, const Folder *f, const char *name) {
         if (f->n_refs > 0)
                 w->changed(f->directory, name, w->userdata);
@@ -190,10 +201,10 @@ static void call_changed(SocketWatch *w, const Folder *f, const char *name) {
 
 /* The folder went, came, or something on the way to it did. */
 static void folder_moved(SocketWatch *w, Folder *f) {
-        int old_wd = f->wd;
+        int old_wd = f->wd, old_error = f->error;
 
         (void) folder_arm(w, f);
-        if (f->wd != old_wd)
+        if (f->wd != old_wd || f->error != old_error)
                 call_changed(w, f, NULL);
 }
 

@@ -82,6 +82,7 @@ typedef struct ServiceSocket {
         bool in_view;             /* it was found alive in a file system that its process has for itself … */
         uint32_t view_pid;        /* … and this is the process */
         bool is_unwatched;        /* its folder cannot be watched */
+        bool is_counted;          /* socket_watch counts it among the sockets of that folder */
         uint64_t link_until_usec; /* monotonic: until then it counts as the link that it was; 0: it was none */
         char *link_text;          /* what that link was; NULL: not known */
         SocketListener listener;

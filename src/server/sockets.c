@@ -214,52 +214,71 @@ static bool lies_in(const char *path, const char *directory) {
         return strncmp(path, directory, n) == 0 && path[n] == '/' && !strchr(path + n + 1, '/');
 }
 
+static void note_watch(ServiceSocket *socket, int r) {
+        if (r < 0 && !socket->is_unwatched)
+                log_warning("%s: cannot watch the folder of %s, so it is looked at by the sweep alone: %s",
+                            socket->service->definition->name, socket->definition->path, strerror(-r));
+        socket->is_unwatched = r < 0;
+}
+
 static void on_folder(const char *directory, const char *name, void *userdata) {
         Sockets *k = userdata;
+        int error = socket_watch_error(k->watch, directory);
         size_t n;
         Service *const *services = supervisor_services(k->supervisor, &n);
 
         (void) name;
-        if (!k->has_begun)
-                return;
-        refresh(k);
+        if (k->has_begun)
+                refresh(k);
         for (size_t i = 0; i < n; i++) {
                 bool changed = false;
 
-                for (size_t j = 0; j < services[i]->definition->n_sockets; j++)
-                        if (lies_in(services[i]->sockets[j].definition->path, directory))
-                                changed = socket_sighting_take(&k->sights, &services[i]->sockets[j], false) || changed;
+                for (size_t j = 0; j < services[i]->definition->n_sockets; j++) {
+                        ServiceSocket *socket = &services[i]->sockets[j];
+
+                        if (!lies_in(socket->definition->path, directory))
+                                continue;
+                        if (socket->is_counted)
+                                note_watch(socket, error);
+                        changed = (k->has_begun && socket_sighting_take(&k->sights, socket, false)) || changed;
+                }
                 if (changed)
                         supervisor_mark(services[i]);
         }
 }
 
-/* The folder of each socket, one call a socket: socket_watch counts. */
-static void each_folder(Sockets *k, Service *s, int (*add)(SocketWatch *w, const char *directory),
-                        void (*remove_folder)(SocketWatch *w, const char *directory)) {
-        for (size_t i = 0; k->watch && i < s->definition->n_sockets; i++) {
-                const char *path = s->definition->sockets[i].path, *slash = strrchr(path, '/');
-                _cleanup_free_ char *folder = strndup(path, slash > path ? (size_t) (slash - path) : 1);
-                int r = 0;
+static char *folder_of(const ServiceSocket *socket) {
+        const char *path = socket->definition->path, *slash = strrchr(path, '/');
 
-                if (folder && add)
-                        r = add(k->watch, folder);
-                else if (folder)
-                        remove_folder(k->watch, folder);
-                s->sockets[i].is_unwatched = r < 0;
-                if (r < 0)
-                        log_warning("%s: cannot watch %s, so it is looked at by the sweep alone: %s",
-                                    s->definition->name, folder, strerror(-r));
-        }
+        return strndup(path, slash > path ? (size_t) (slash - path) : 1);
+}
+
+/* One call a socket: socket_watch counts. */
+static void watch_folder(Sockets *k, ServiceSocket *socket) {
+        _cleanup_free_ char *folder = folder_of(socket);
+        int r = folder ? socket_watch_add(k->watch, folder) : -ENOMEM;
+
+        socket->is_counted = r >= 0;
+        note_watch(socket, r < 0 ? r : socket_watch_error(k->watch, folder));
+}
+
+static void let_go_of_folder(Sockets *k, ServiceSocket *socket) {
+        _cleanup_free_ char *folder = socket->is_counted ? folder_of(socket) : NULL;
+
+        if (folder)
+                socket_watch_remove(k->watch, folder);
+        socket->is_counted = false;
 }
 
 void sockets_follow(Sockets *k, Service *service) {
-        each_folder(k, service, socket_watch_add, NULL);
+        for (size_t i = 0; k->watch && i < service->definition->n_sockets; i++)
+                watch_folder(k, &service->sockets[i]);
         (void) sockets_look(k, service);
 }
 
 void sockets_forget(Sockets *k, Service *service) {
-        each_folder(k, service, NULL, socket_watch_remove);
+        for (size_t i = 0; k->watch && i < service->definition->n_sockets; i++)
+                let_go_of_folder(k, &service->sockets[i]);
 }
 
 /* By the picture that there is. */

@@ -291,24 +291,45 @@ TEST(when_the_kernels_queue_overflows_every_folder_is_told) {
         ASSERT_STREQ(take_calls(&c), "t/x;");
 }
 
-/* In a user namespace of its own, where the limit can be set for itself alone. 0 as it should be, 1 not, 77 cannot be.
- */
+static bool limit_watches(const char *n) {
+        _cleanup_close_ int fd = open("/proc/sys/user/max_inotify_watches", O_WRONLY | O_CLOEXEC);
+
+        return fd >= 0 && write(fd, n, 1) == 1;
+}
+
 static int without_watches(const char *folder) {
-        static const char limit[] = "/proc/sys/user/max_inotify_watches";
-        _cleanup_close_ int fd = -1;
         _cleanup_calls_ Calls c = { 0 };
 
-        if (unshare(CLONE_NEWUSER) < 0 || !calls_init(&c))
-                return 77;
-        fd = open(limit, O_WRONLY | O_CLOEXEC);
-        if (fd < 0 || write(fd, "2", 1) != 1)
+        if (unshare(CLONE_NEWUSER) < 0 || !calls_init(&c) || !limit_watches("2"))
                 return 77;
         if (socket_watch_add(c.watch, folder) != 0 || socket_watch_add(c.watch, "/usr/lib") != -ENOSPC)
                 return 1;
         return count_watches() == 2 && touch(in_folder(folder, "a")) && strstr(take_calls(&c), "/a;") ? 0 : 1;
 }
 
-TEST(a_folder_beyond_the_users_watches_is_refused_and_the_others_stay) {
+static int without_watches_when_made_anew(const char *folder) {
+        const char *dir = in_folder(folder, "s");
+        _cleanup_calls_ Calls c = { 0 };
+
+        if (unshare(CLONE_NEWUSER) < 0 || !calls_init(&c))
+                return 77;
+        if (mkdir(dir, 0700) < 0 || socket_watch_add(c.watch, dir) != 0 || rmdir(dir) < 0 || !*take_calls(&c))
+                return 1;
+        if (!limit_watches("1"))
+                return 77;
+        if (mkdir(dir, 0700) < 0 || !strstr(take_calls(&c), "s!;") || socket_watch_error(c.watch, dir) != -ENOSPC)
+                return 2;
+        if (!limit_watches("9"))
+                return 77;
+        if (rmdir(dir) < 0 || mkdir(dir, 0700) < 0 || !strstr(take_calls(&c), "s!;") ||
+            socket_watch_error(c.watch, dir) != 0)
+                return 3;
+        return touch(in_folder(folder, "s/a")) && strstr(take_calls(&c), "s/a;") ? 0 : 4;
+}
+
+/* In a user namespace of its own, where the limit can be set for itself alone: 0 as it should be, 77 cannot be, else
+ * what was not. */
+static int in_user_namespace(int (*show)(const char *folder)) {
         _cleanup_folder_ char *folder = folder_new();
         int status = -1;
         pid_t pid;
@@ -316,10 +337,19 @@ TEST(a_folder_beyond_the_users_watches_is_refused_and_the_others_stay) {
         (void) fflush(stdout);
         pid = fork();
         if (pid == 0)
-                _exit(without_watches(folder));
-        ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-        if (WEXITSTATUS(status) == 77)
-                printf("     no user namespace to be had: not shown here\n");
-        else
-                ASSERT_EQ(WEXITSTATUS(status), 0);
+                _exit(show(folder));
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+                return -1;
+        if (WEXITSTATUS(status) != 77)
+                return WEXITSTATUS(status);
+        printf("     no user namespace to be had: not shown here\n");
+        return 0;
+}
+
+TEST(a_folder_beyond_the_users_watches_is_refused_and_the_others_stay) {
+        ASSERT_EQ(in_user_namespace(without_watches), 0);
+}
+
+TEST(a_folder_made_anew_beyond_the_users_watches_is_told_as_unwatched_until_it_can_be_watched_again) {
+        ASSERT_EQ(in_user_namespace(without_watches_when_made_anew), 0);
 }
