@@ -70,15 +70,28 @@ static void unit_of(const Service *s, char *ret, size_t size) {
 }
 
 static void on_started(void *userdata, int r, const char *job_result, const char *text) {
-        const Service *s = userdata;
+        Service *s = userdata;
 
         (void) job_result;
-        if (r < 0 && r != -ECONNRESET)
+        /* Whether systemd has read it nobody knows, and told twice is better than never. */
+        if ((r == -ECONNRESET || r == -ENOTCONN) && !s->alert_is_repeated)
+                s->alert_is_lost = true;
+        else if (r < 0)
                 log_error("%s: its on_failure_unit %s cannot be started: %s", s->definition->name,
                           s->definition->on_failure_unit, text ? text : strerror(-r));
 }
 
-static void start_unit(Service *s, AlertKind kind) {
+static void start_unit(Service *s) {
+        char unit[UNIT_NAME_MAX];
+        int r;
+
+        unit_of(s, unit, sizeof unit);
+        r = systemd_client_start(supervisor_systemd(s->supervisor), unit, USEC_PER_SEC * 60, on_started, s);
+        if (r < 0)
+                on_started(s, r, NULL, NULL);
+}
+
+static void tell_unit(Service *s, AlertKind kind) {
         const char *code = s->n_shown > 0 ? reason_code_to_string((ReasonCode) s->shown[0].code) : "";
         const AlertVariable variables[] = {
                 { "HERO_SERVICE", s->definition->name },
@@ -97,9 +110,16 @@ static void start_unit(Service *s, AlertKind kind) {
                              ELEMENTSOF(variables));
         if (r < 0)
                 log_warning("%s: cannot write what %s is to be told: %s", s->definition->name, unit, strerror(-r));
-        r = systemd_client_start(supervisor_systemd(s->supervisor), unit, USEC_PER_SEC * 60, on_started, s);
-        if (r < 0)
-                on_started(s, r, NULL, NULL);
+        s->alert_is_repeated = false;
+        start_unit(s);
+}
+
+/* What it is to be told stands where it was written. */
+static void start_unit_again(Service *s) {
+        s->alert_is_lost = false;
+        s->alert_is_repeated = true;
+        if (s->definition->on_failure_unit)
+                start_unit(s);
 }
 
 static bool is_due(AlertKind kind, const Service *s, const ServiceDecision *d, const HealingDecision *healing) {
@@ -120,6 +140,8 @@ static bool is_due(AlertKind kind, const Service *s, const ServiceDecision *d, c
 }
 
 void alerts_follow(Service *s, const ServiceDecision *d, const HealingDecision *healing) {
+        if (s->alert_is_lost && supervisor_is_synced(s->supervisor))
+                start_unit_again(s);
         if (d->state == SERVICE_RUNNING || !service_wants_up(s))
                 s->alerted = 0;
         for (int kind = 0; kind < _ALERT_KIND_MAX; kind++) {
@@ -127,6 +149,6 @@ void alerts_follow(Service *s, const ServiceDecision *d, const HealingDecision *
                         continue;
                 s->alerted |= 1u << kind;
                 tell_journal(s, (AlertKind) kind);
-                start_unit(s, (AlertKind) kind);
+                tell_unit(s, (AlertKind) kind);
         }
 }

@@ -194,6 +194,8 @@ struct Service {
         HealingHold healing_hold;
         uint64_t healing_at_usec; /* monotonic: when healing looks again */
         unsigned alerted;         /* kinds of alerts.c, a bit each, that were raised in this illness */
+        bool alert_is_lost;       /* its on_failure_unit may never have been asked for: once more */
+        bool alert_is_repeated;   /* … which has been done */
 
         ServiceState shown_state;
         DecisionRule shown_rule;

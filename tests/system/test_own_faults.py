@@ -380,3 +380,29 @@ def test_a_restart_that_systemd_is_at_work_on_is_not_asked_for_twice(box):
     box.wait_state("once", "running", 10)
     assert box.main_pid("hero-once.service") == pid
     box.hero("remove", "once")
+
+
+def ask_for_a_reexec() -> None:
+    """For the agent: systemd finds it before all that it is asked later, and leaves that unread."""
+    sys.kept_bus = RawBus()  # noqa: F821
+    sys.kept_bus.send("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Reexecute")
+
+
+def test_an_alert_that_systemd_never_read_is_given_to_it_again(box):
+    box.write_file("/etc/systemd/system/tell@.service",
+                   "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo told >>/run/told.%i'\n")
+    box.systemctl("daemon-reload")
+    box.apply(service(box, "alarming", probe=probe(), on_failure_unit="tell@.service"))
+    box.wait_state("alarming", "running", 10)
+    systemd = box.init_pid()
+    os.kill(systemd, signal.SIGSTOP)
+    try:
+        box.agent.call(ask_for_a_reexec)
+        set_faults(box, "alarming", "/api/files close")
+        box.wait_state("alarming", "failed", 5)
+        assert box.run(["test", "-e", "/run/hero_proc/alert/alarming"]).returncode == 0
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    told = box.wait_for(lambda: box.run(["cat", "/run/told.alarming"], check=False).stdout, 10, "the unit has run")
+    assert told == "told\n"
+    box.hero("remove", "alarming")
