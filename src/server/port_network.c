@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/port_network.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "boundary/network_namespace.h"
@@ -13,11 +14,13 @@ void port_network_drop(Action *a) {
         free(TAKE_PTR(a->network));
 }
 
-static PortTable *table_in(const Action *a, uint64_t id) {
+static PortTable *table_in(const Action *a, uint64_t id, bool *ret_is_owed) {
         const ServiceDefinition *d = a->service->definition;
         PortTable *table;
+        int r = id == UINT64_MAX ? -EACCES : port_table_new_of((pid_t) a->facts.main_pid, &table);
 
-        if (id == UINT64_MAX || port_table_new_of((pid_t) a->facts.main_pid, &table) < 0)
+        *ret_is_owed = service_step_may_pass(r);
+        if (r < 0)
                 return NULL;
         /* It may have gone on to yet another one. */
         if (network_namespace_id((pid_t) a->facts.main_pid) != id)
@@ -34,7 +37,7 @@ bool port_network_follow(PortNetworkList *list, Action *a) {
 
         if (id == network_namespace_id(0))
                 id = 0;
-        if (id == (a->network ? a->network->id : 0))
+        if (id == (a->network ? a->network->id : 0) && !(a->network && a->network->is_owed))
                 return false;
         port_network_drop(a);
         if (id == 0)
@@ -42,7 +45,8 @@ bool port_network_follow(PortNetworkList *list, Action *a) {
         network = calloc(1, sizeof *network);
         if (!network)
                 return false; /* the next turn tries again */
-        *network = (PortNetwork){ .id = id, .table = table_in(a, id) };
+        network->id = id;
+        network->table = table_in(a, id, &network->is_owed);
         LIST_INSERT_HEAD(list, network, entry);
         a->network = network;
         return true;

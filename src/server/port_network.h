@@ -11,7 +11,8 @@
 typedef struct PortNetwork {
         LIST_ENTRY(PortNetwork) entry;
         uint64_t id;
-        PortTable *table; /* NULL: we may not look in there */
+        PortTable *table; /* NULL: we may not look in there … */
+        bool is_owed;     /* … or could not, and may be able to the next time */
 } PortNetwork;
 
 typedef LIST_HEAD(PortNetworkList, PortNetwork) PortNetworkList;

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "boundary/socket_holders.h"
 #include "boundary/unit_cgroup.h"
 #include "server/supervisor.h"
@@ -17,6 +16,8 @@ enum {
         DESCRIPTORS_AT_ONCE = 2000, /* about as many microseconds */
 };
 #define SEARCH_PAUSE_USEC (5 * USEC_PER_MSEC)
+/* After one for which there was no memory or no descriptor. */
+#define SEARCH_AGAIN_USEC (250 * USEC_PER_MSEC)
 
 typedef struct Entry {
         uint32_t socket;
@@ -33,18 +34,28 @@ struct PortOwners {
         size_t n, n_allocated, next_recheck;
         HolderSearch *search; /* through all processes, for one socket; NULL: none is under way */
         uint32_t searched;
-        sd_event_source *timer;
+        bool has_failed;        /* the last search, of what passes */
+        sd_event_source *timer; /* made beforehand, so that to arm it asks for no memory */
 };
 
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
 int port_owners_new(Supervisor *s, void (*found)(void *userdata), void *userdata, PortOwners **ret) {
-        PortOwners *o = calloc(1, sizeof *o);
+        _cleanup_(port_owners_freep) PortOwners *o = calloc(1, sizeof *o);
+        int r;
 
         if (!o)
                 return -ENOMEM;
         o->supervisor = s;
         o->found = found;
         o->userdata = userdata;
-        *ret = o;
+        r = sd_event_add_time_relative(supervisor_event(s), &o->timer, CLOCK_MONOTONIC, SEARCH_PAUSE_USEC,
+                                       USEC_PER_MSEC, on_timer, o);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
         return 0;
 }
 
@@ -170,21 +181,9 @@ static void look_in_unit(const PortOwners *o, const Action *a, const PortListene
         e->is_known = e->owner.pid > 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
-
 static void go_on_later(PortOwners *o) {
-        int r;
-
-        if (!o->timer) {
-                r = sd_event_add_time_relative(supervisor_event(o->supervisor), &o->timer, CLOCK_MONOTONIC,
-                                               SEARCH_PAUSE_USEC, USEC_PER_MSEC, on_timer, o);
-        } else {
-                r = sd_event_source_set_time_relative(o->timer, SEARCH_PAUSE_USEC);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
-        }
-        if (r < 0)
-                log_error("cannot look for the owners of ports: %s", strerror(-r));
+        (void) sd_event_source_set_time_relative(o->timer, o->has_failed ? SEARCH_AGAIN_USEC : SEARCH_PAUSE_USEC);
+        (void) sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
 }
 
 /* One step of the search through all processes. Where nobody is found the word of the cgroup stands, if there is one.
@@ -193,7 +192,8 @@ static void search(PortOwners *o) {
         int r = holder_search_step(o->search, DESCRIPTORS_AT_ONCE);
         Entry *e = r != 0 ? find(o, o->searched) : NULL;
 
-        if (e) {
+        o->has_failed = service_step_may_pass(r);
+        if (e && !o->has_failed) {
                 take_holders(o, o->search, e);
                 e->is_known = true;
         }
@@ -202,8 +202,11 @@ static void search(PortOwners *o) {
 }
 
 static void begin_search(PortOwners *o, Entry *e) {
-        if (holder_search_new(&e->socket, 1, -1, &o->search) < 0) {
-                e->is_known = true;
+        int r = holder_search_new(&e->socket, 1, -1, &o->search);
+
+        if (r < 0) {
+                o->has_failed = service_step_may_pass(r);
+                e->is_known = !o->has_failed;
                 return;
         }
         o->searched = e->socket;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from statistics import median
 
 from box import REPOSITORY, SERVER_UNIT
@@ -160,6 +161,24 @@ def test_a_stranger_on_the_port_is_asked_nothing(box):
     box.hero("restart", "private")
     assert box.states()["private"] == "running" and "asked" in box.journal("hero-private.service")
     box.hero("remove", "private")
+
+
+def test_who_has_a_port_is_looked_for_again_once_there_is_a_descriptor_for_that(box):
+    box.apply(server("closed", 8028))
+    box.wait_state("closed", "running", 10)
+    box.run(["kill", "-USR1", str(box.main_pid("hero-closed.service"))])
+    box.wait_for(lambda: port_of(box, "closed")["state"] == "missing", 5, "it has closed its listener")
+    hero_proc = box.main_pid(SERVER_UNIT)
+    box.run(["prlimit", f"--pid={hero_proc}", "--nofile=3:"])
+    try:
+        pid = stranger(box, "unseen", "127.0.0.1:8028")
+        time.sleep(0.5)  # the span is what is tested: ten sweeps
+    finally:
+        box.run(["prlimit", f"--pid={hero_proc}", "--nofile=1024:"])
+    box.wait_for(lambda: port_of(box, "closed")["listener_pid"] == pid, 5, "he is found")
+    assert port_of(box, "closed")["state"] == "foreign"
+    box.systemctl("stop", "unseen")
+    box.hero("remove", "closed")
 
 
 def test_a_stranger_who_shares_the_port_is_told_since_he_gets_a_part_of_the_connections(box):
