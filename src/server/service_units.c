@@ -257,7 +257,11 @@ static void on_cleared(void *userdata, int r, const char *job_result, const char
         (void) r; /* whether it helped is seen by the next list */
         (void) job_result;
         (void) text;
-        if (s->step == UNITS_CLEARING && --s->n_step_calls == 0)
+        if (s->step != UNITS_CLEARING || --s->n_step_calls > 0)
+                return;
+        if (clock_monotonic_usec() - s->clear_since_usec > CLEAR_KILL_AFTER_USEC)
+                list_again_soon(s); /* pinned: to kill what is not there is over at once, and helps as little again */
+        else
                 list_leftovers(s);
 }
 
