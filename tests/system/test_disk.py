@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 from box import SERVER_UNIT, Box
 from house import reboot_on_paper, sleeper, stop_all
 
@@ -79,4 +81,59 @@ def test_a_boot_that_began_on_a_full_disk_is_remembered_once_there_is_room(box):
     box.start_server()
     box.wait_state("auto", "stopped", WITHIN_SECONDS)
     assert box.cgroup_pids("hero-auto.service") == [] and box.agent.call("hero_services")["auto"]["wanted"] == "down"
+    stop_all(box)
+
+
+HOLD = "/run/hold"
+MANAGER = "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager"
+NO_WAIT = 1
+
+
+def reluctant(name: str) -> dict:
+    """Ends when it is asked to and HOLD is gone."""
+    return sleeper(name, exec=["/bin/sh", "-c", f"trap 'while [ -e {HOLD} ]; do sleep 0.05; done; exit 0' TERM; while :; do sleep 60 & wait; done"])
+
+
+def is_owed_by_a_restart_of(box: Box, name: str) -> bool:
+    box.hero("restart", name)
+    return box.hero_json("dump")["store_owed"] > 0
+
+
+def remove_on_a_disk_that_fills(box: Box, name: str) -> None:
+    """The store has heard that it is to be removed, and cannot take that it is."""
+    box.apply(reluctant(name), sleeper("other"))
+    box.wait_state("other", "running", WITHIN_SECONDS)
+    box.wait_state(name, "running", WITHIN_SECONDS)
+    box.write_file(HOLD, "")
+    box.agent.call("call_bus", *MANAGER, "StopService", "st", name, NO_WAIT)
+    box.wait_state(name, "stopping", WITHIN_SECONDS)
+    box.agent.call("call_bus", *MANAGER, "RemoveService", "st", name, NO_WAIT)
+    fill(box)
+    box.wait_for(lambda: is_owed_by_a_restart_of(box, "other"), WITHIN_SECONDS, "what the log has of room is used up")
+    box.run(["rm", HOLD])
+    box.wait_for(lambda: name not in box.states(), WITHIN_SECONDS, "it is removed")
+    assert f"{name}: cannot be taken out of the store" in box.journal(SERVER_UNIT)
+    assert box.cgroup_pids(f"hero-{name}.service") == []
+    make_room(box)
+
+
+def test_what_was_removed_on_a_disk_that_filled_stays_removed(box):
+    remove_on_a_disk_that_fills(box, "leaver")
+    box.kill_server()
+    box.wait_for(lambda: "leaver" not in box.states(), WITHIN_SECONDS, "the next server removes it too")
+    assert box.cgroup_pids("hero-leaver.service") == []
+    stop_all(box)
+
+
+def apply_and_kill(definition: str, server: int) -> None:
+    """For the agent: the server is killed as soon as it has said that the definition is taken."""
+    call_bus("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "ApplyDefinitions", "ast", 1, definition, 1)  # noqa: F821
+    os.kill(server, signal.SIGKILL)  # noqa: F821
+
+
+def test_what_is_made_anew_after_that_is_wanted_by_the_next_server_too(box):
+    remove_on_a_disk_that_fills(box, "returner")
+    box.agent.call(apply_and_kill, json.dumps(sleeper("returner")), box.main_pid(SERVER_UNIT))
+    box.wait_state("returner", "running", WITHIN_SECONDS)
+    assert box.agent.call("hero_services")["returner"]["wanted"] == "up"
     stop_all(box)
