@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+
+#define PF_EXITING 0x4U /* linux/sched.h, in the flags of proc_pid_stat(5) */
 
 static bool has_ended(int pidfd) {
         struct pollfd p = { .fd = pidfd, .events = POLLIN };
@@ -13,10 +16,26 @@ static bool has_ended(int pidfd) {
         return poll(&p, 1, 0) != 0;
 }
 
+static bool is_exiting(pid_t pid) {
+        _cleanup_fclose_ FILE *f = NULL;
+        char path[32], line[512];
+        const char *after_name;
+        unsigned flags = 0;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+        f = fopen(path, "re");
+        if (!f || !fgets(line, sizeof line, f))
+                return false;
+        after_name = strrchr(line, ')'); /* a name may hold anything */
+        return after_name && sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & PF_EXITING);
+}
+
 bool process_has_died(pid_t pid) {
         _cleanup_close_ int pidfd = pidfd_open(pid, 0);
 
-        return pidfd < 0 ? errno == ESRCH : has_ended(pidfd);
+        if (pidfd < 0)
+                return errno == ESRCH;
+        return has_ended(pidfd) || is_exiting(pid);
 }
 
 int process_hold(const SocketHolder *holder) {

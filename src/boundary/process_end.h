@@ -9,7 +9,8 @@
 
 #include "boundary/socket_holders.h"
 
-/* Whether it has ended, be it that nobody has asked for its end yet. */
+/* Whether it has ended, be it that nobody has asked for its end yet; or is about to: its connections and listeners
+ * close one by one before that. */
 bool process_has_died(pid_t pid);
 
 /* A pidfd of the process that has this socket open, made sure of by looking again when it was held: to be closed;

@@ -39,6 +39,11 @@ static void on_answer(void *userdata, int r, const char *job_result, const char 
         supervisor_mark(s);
 }
 
+void death_doubt_raise_of_dead(Action *owner, uint64_t *until_usec) {
+        if (owner && !owner->task_issued && has_died(owner))
+                *until_usec = clock_monotonic_usec() + DEATH_PATIENCE_USEC;
+}
+
 void death_doubt_raise(Action *owner, uint64_t *until_usec) {
         if (!owner || owner->facts.active != UNIT_ACTIVE || owner->task_issued)
                 return;

@@ -11,3 +11,6 @@
  * where nothing is to be awaited. Of a death that has happened systemd will tell; else it is asked whether it knows of
  * a stop, and its answer ends the doubt. */
 void death_doubt_raise(Action *owner, uint64_t *until_usec);
+/* The same where its process has died, and nobody is asked otherwise: of a probe that failed while its socket is alive.
+ */
+void death_doubt_raise_of_dead(Action *owner, uint64_t *until_usec);

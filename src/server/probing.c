@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/printable_text.h"
+#include "server/death_doubt.h"
 #include "server/ports.h"
 #include "server/probe_owner.h"
 #include "server/probe_pace.h"
 #include "server/records.h"
+#include "server/socket_sighting.h"
 #include "server/sockets.h"
 #include "server/supervisor.h"
 
@@ -259,26 +261,32 @@ static void count(ServiceProbe *p, const ProbeResult *result) {
                                result->began_usec > result->due_usec ? result->began_usec - result->due_usec : 0);
 }
 
-/* Nobody listens where somebody did just now: as with the socket itself, that is not judged before systemd has said
- * whether its process is on its way down (death_doubt.h). */
+/* Nobody listens where somebody did just now, or who did has died over the answer: as with the socket itself, that is
+ * not judged before systemd has said whether its process is on its way down (death_doubt.h). */
 static bool awaits_systemd(const ServiceProbe *p, const ProbeResult *result) {
         Service *s = p->service;
-        uint64_t until_usec = 0;
+        uint64_t none = 0, *until_usec = &none;
+        Action *owner = NULL;
         bool changed = false;
 
-        if (result->outcome != PROBE_FAIL || !result->nobody_there || p->health.verdict == PROBE_VERDICT_FAILING ||
+        if (result->outcome != PROBE_FAIL || p->health.verdict == PROBE_VERDICT_FAILING ||
             p->health.verdict == PROBE_VERDICT_FAILED)
                 return false;
         if (p->socket >= 0) {
                 changed = sockets_look(supervisor_sockets(s->supervisor), s);
-                until_usec = s->sockets[p->socket].doubt_until_usec;
+                until_usec = &s->sockets[p->socket].doubt_until_usec;
+                owner = socket_sighting_owner(&s->sockets[p->socket]);
         } else if (p->port >= 0) {
                 changed = ports_look(supervisor_ports(s->supervisor), s);
-                until_usec = s->ports[p->port].doubt_until_usec;
+                until_usec = &s->ports[p->port].doubt_until_usec;
+                owner = &s->actions[s->ports[p->port].definition->action];
         }
+        /* Its connections close before its listener does. */
+        if (*until_usec == 0 && !result->nobody_there)
+                death_doubt_raise_of_dead(owner, until_usec);
         if (changed)
                 supervisor_mark(s);
-        return clock_monotonic_usec() < until_usec;
+        return clock_monotonic_usec() < *until_usec;
 }
 
 void probing_on_done(Probe *probe, const ProbeResult *result, void *userdata) {
