@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +31,7 @@ from house import sleeper  # noqa: E402  pylint: disable=wrong-import-position
 from injector import PLAN_BYTES  # noqa: E402  pylint: disable=wrong-import-position
 
 FOLDER = "/run/faults"
+_saying = threading.Lock()
 
 
 def make_faulty(box: Box, unit: str, program: str) -> None:
@@ -96,8 +98,19 @@ PARTS = {"server": (prepare, run_in, "1"), "gateway": (prepare_gateway, run_in_g
 def run_in_process(folder: Path) -> bool:
     """The scenarios that need no sandbox, built with sanitizers: each prints what came of it."""
     programs = [folder / name for name in ("test_faults", "test_shim_faults", "test_store_damage")]
-    return all([subprocess.run([program], env={**os.environ, "FAULTS": "all"}, check=False).returncode == 0
-                for program in programs])
+    is_well = True
+    for program in programs:
+        done = subprocess.run([program], env={**os.environ, "FAULTS": "all"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", check=False)
+        say(done.stdout)
+        is_well = is_well and done.returncode == 0
+    return is_well
+
+
+def say(text: str) -> None:
+    """Whole: others run beside it, and a row stands below the heading of its part."""
+    with _saying:
+        print(text, end="", flush=True)
 
 
 def run_in_a_box(job: tuple[str, int], options: argparse.Namespace, layer: Path, beside: bool) -> tuple[list[dict[str, Any]], str]:
@@ -119,7 +132,7 @@ def run_in_a_box(job: tuple[str, int], options: argparse.Namespace, layer: Path,
         finally:
             if rows:
                 rows.seek(0)
-                print(f"== {part}\n{rows.read()}", end="", flush=True)
+                say(f"== {part}\n{rows.read()}")
 
 
 def run_in_boxes(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
@@ -145,8 +158,10 @@ def what_is_left_out(options: argparse.Namespace, parser: argparse.ArgumentParse
 def run_all(options: argparse.Namespace, left_out: str) -> int:
     """The last line tells of what and when all of it is."""
     began = time.time()
-    is_well = run_in_process(options.in_process) if options.in_process else True
-    results, system = run_in_boxes(options)
+    with ThreadPoolExecutor(1) as beside:
+        in_process = beside.submit(run_in_process, options.in_process) if options.in_process else None
+        results, system = run_in_boxes(options)
+        is_well = in_process.result() if in_process else True
     findings = [finding for result in results for finding in result["findings"]]
     print(f"{sum(result['injected'] for result in results)} faults, "
           f"{sum(result['errors'] for result in results)} calls answered with an error, {len(findings)} findings")
