@@ -180,9 +180,9 @@ static bool is_before(uint64_t now_usec, uint64_t at_usec, uint64_t *recheck) {
         return now_usec < at_usec;
 }
 
-/* One that this server found full may have been so for long, as far as it knows. */
-static SocketEvidence evidence_of_patience(bool is_full, bool seen_alive) {
-        return is_full && !seen_alive ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
+/* One that was found full, and not seen to become so, may have been it for long. */
+static SocketEvidence evidence_of_patience(bool is_full, bool was_found_full) {
+        return is_full && was_found_full ? SOCKET_EVIDENCE_UNKNOWN : SOCKET_EVIDENCE_ALIVE;
 }
 
 /* A live socket by its queue. One that is full turns clients away; one that has room may be that of a server which does
@@ -192,7 +192,7 @@ static SocketEvidence queue_evidence(const ServiceSocket *socket, uint64_t now_u
         bool is_full = socket->seen.state == SOCKET_NOT_ACCEPTING;
 
         if (since_usec == 0 || is_before(now_usec, usec_add(since_usec, QUEUE_STANDING_PATIENCE_USEC), recheck))
-                return evidence_of_patience(is_full, socket->seen_alive);
+                return evidence_of_patience(is_full, socket->was_found_full);
         if (!is_full && is_before(now_usec, usec_add(since_usec, QUEUE_SLOW_PATIENCE_USEC), recheck))
                 return SOCKET_EVIDENCE_SLOW;
         return SOCKET_EVIDENCE_NOT_ACCEPTING;
@@ -225,7 +225,7 @@ static SocketObservation observe_socket(const Service *s, size_t index, uint64_t
 static SocketEvidence port_evidence(const Service *s, const ServicePort *port, uint64_t now_usec, uint64_t *recheck) {
         if (port->state == SOCKET_NOT_ACCEPTING &&
             is_before(now_usec, usec_add(port->full_since_usec, QUEUE_STANDING_PATIENCE_USEC), recheck))
-                return evidence_of_patience(true, port->seen_alive);
+                return evidence_of_patience(true, port->was_found_full);
         if (port->state != SOCKET_ALIVE && counts_as_up(s, port->definition->action) &&
             is_before(now_usec, port->doubt_until_usec, recheck))
                 return evidence_in_doubt(s, port->seen_alive);

@@ -131,10 +131,12 @@ static bool sight(Ports *k, Service *s, ServicePort *port) {
                 return false; /* on_owner_found() */
         changed = seen.state != port->state || seen.owner.pid != port->listener_pid;
         appeared = seen.state == SOCKET_ALIVE && (port->state != SOCKET_ALIVE || seen.socket != port->listener);
-        if (seen.state != SOCKET_NOT_ACCEPTING)
+        if (seen.state != SOCKET_NOT_ACCEPTING) {
                 port->full_since_usec = 0;
-        else if (port->full_since_usec == 0)
+        } else if (port->full_since_usec == 0) {
                 port->full_since_usec = clock_monotonic_usec();
+                port->was_found_full = !port->seen_alive || sockets_were_long_unseen(supervisor_sockets(s->supervisor));
+        }
         if (socket_state_is_good(seen.state))
                 port->doubt_until_usec = 0;
         else if (socket_state_is_good(port->state))

@@ -89,6 +89,7 @@ typedef struct ServiceSocket {
         uint64_t asking_since_usec; /* monotonic: connections made to find out whose it is are counted from then on … */
         unsigned n_asked;           /* … and were so many */
         bool seen_alive;            /* in this invocation */
+        bool was_found_full;        /* by the first look in a while: since when is not known */
         uint64_t doubt_until_usec; /* monotonic: went bad under a process that counts as up, and systemd has still to
                                     * say whether it is; 0: no doubt */
         bool is_suspect;
@@ -102,6 +103,7 @@ typedef struct ServicePort {
         bool seen_alive;                            /* in this invocation */
         uint64_t doubt_until_usec;                  /* monotonic: until then it counts as before; 0: no doubt */
         uint64_t full_since_usec;                   /* monotonic; 0: its queue has room */
+        bool was_found_full;                        /* by the first look in a while: since when is not known */
         uint32_t listener;                          /* the socket that speaks for it; 0: none */
         struct in6_addr loopback;                   /* where that is asked, IPv4 as ::ffff:; "::": nowhere */
         uint32_t listener_pid;                      /* 0: not known */

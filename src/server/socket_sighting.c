@@ -114,6 +114,14 @@ static void suspect(SocketSights *k, ServiceSocket *socket, bool is_unseen) {
         socket->is_suspect = is_suspect;
 }
 
+/* How long a queue has been full is known of one that was seen with room a moment ago. */
+static void note_full(const SocketSights *k, ServiceSocket *socket, SocketState before) {
+        if (socket->seen.state != SOCKET_NOT_ACCEPTING)
+                socket->was_found_full = false;
+        else if (before != SOCKET_NOT_ACCEPTING)
+                socket->was_found_full = k->is_first_in_a_while || !socket->seen_alive;
+}
+
 bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again) {
         Service *s = socket->service;
         SocketSighting before = socket->seen;
@@ -133,6 +141,7 @@ bool socket_sighting_take(SocketSights *k, ServiceSocket *socket, bool ask_again
                 socket->seen_alive = true;
                 probing_socket_appeared(s, (int) (socket - s->sockets));
         }
+        note_full(k, socket, before.state);
         suspect(k, socket, is_unseen);
         return is_changed || before.waiting_since_usec != socket->seen.waiting_since_usec;
 }
@@ -143,6 +152,7 @@ bool socket_sighting_follow(SocketSights *k, ServiceSocket *socket, bool is_watc
         if (socket->is_suspect || socket_sighting_state(socket) == SOCKET_LINK ||
             socket->listener.owner != OWNER_SERVICE || !is_watched || !socket_table_follow(k->table, &socket->seen))
                 return socket_sighting_take(k, socket, false);
+        note_full(k, socket, before.state);
         if (socket->seen.state == SOCKET_ALIVE && before.state != SOCKET_ALIVE)
                 probing_socket_appeared(socket->service, (int) (socket - socket->service->sockets));
         return before.state != socket->seen.state || before.waiting_since_usec != socket->seen.waiting_since_usec;

@@ -12,6 +12,7 @@ typedef struct SocketSights {
         SocketIdentity *identity;
         /* Whom no event and no change of the table will tell of: to be looked at whatever the table says. */
         LIST_HEAD(, ServiceSocket) suspects;
+        bool is_first_in_a_while; /* this look: much may have happened since the last one */
 } SocketSights;
 
 /* Looks at its file by the last picture of the table, finds out whose it is where that is not known, and keeps it among

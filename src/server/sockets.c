@@ -23,6 +23,8 @@
 /* A sweep that comes so much later than it is due: the server was stopped or starved in between. For a while after that
  * its answers wait for what it missed. */
 #define SWEEP_LATE_USEC (100 * USEC_PER_MSEC)
+/* From then on a queue that is full may have been it for longer than a burst lasts, unseen. */
+#define LONG_LATE_USEC (500 * USEC_PER_MSEC)
 #define CATCH_UP_USEC (1 * USEC_PER_SEC)
 /* How often a socket that is not known to be its service's own is asked about. */
 #define ASK_AGAIN_USEC (250 * USEC_PER_MSEC)
@@ -34,6 +36,7 @@ struct Sockets {
         sd_event_source *sweep;
         bool has_begun;
         uint64_t due_usec, late_usec; /* monotonic: the next sweep; when one was last found late (0: never) */
+        uint64_t long_late_usec;      /* the same, by LONG_LATE_USEC */
         bool to_sweep;                /* the table changed, and not every service has been looked at since */
         uint64_t ask_again_usec;
 };
@@ -178,6 +181,9 @@ static void sweep(Sockets *k) {
         uint64_t before_usec = clock_now_usec(CLOCK_THREAD_CPUTIME_ID), cost_usec;
         bool late = is_overdue(k);
 
+        k->sights.is_first_in_a_while = clock_monotonic_usec() > usec_add(k->due_usec, LONG_LATE_USEC);
+        if (k->sights.is_first_in_a_while)
+                k->long_late_usec = clock_monotonic_usec();
         if (late) {
                 k->late_usec = clock_monotonic_usec();
                 mark_all(k);
@@ -186,6 +192,7 @@ static void sweep(Sockets *k) {
         if (k->to_sweep || !k->watch || late)
                 sweep_all(k, late);
         sweep_suspects(k);
+        k->sights.is_first_in_a_while = false;
         cost_usec = (clock_now_usec(CLOCK_THREAD_CPUTIME_ID) - before_usec) * SWEEP_COST_FACTOR;
         set_next_sweep(k, cost_usec > SWEEP_INTERVAL_USEC ? cost_usec : SWEEP_INTERVAL_USEC);
 }
@@ -199,6 +206,10 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 
 bool sockets_are_late(const Sockets *k) {
         return k->late_usec > 0 && clock_monotonic_usec() < k->late_usec + CATCH_UP_USEC;
+}
+
+bool sockets_were_long_unseen(const Sockets *k) {
+        return k->long_late_usec > 0 && clock_monotonic_usec() < k->long_late_usec + 2 * SWEEP_INTERVAL_USEC;
 }
 
 bool sockets_catch_up(Sockets *k) {

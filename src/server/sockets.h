@@ -24,6 +24,8 @@ void sockets_forget(Sockets *k, Service *service);
  */
 bool sockets_look(Sockets *k, Service *service);
 
+/* True for a moment after nothing had been looked at for so long that a queue may have been full all that time. */
+bool sockets_were_long_unseen(const Sockets *k);
 /* To be called before anything is answered: sweeps when the sweep is overdue. True if it was. */
 bool sockets_catch_up(Sockets *k);
 /* True for a while after a sweep was overdue: the server was held up, and what it shows may be from before. */

@@ -199,6 +199,36 @@ def test_the_next_server_does_not_call_running_whose_queue_it_finds_full(box):
     box.wait_state("full", "running", 5)
 
 
+def changes_past_a_pause(name: str, path: str, server: int, seconds: float) -> list[list[str]]:
+    """For the agent: what is told until it is failed, of a service that freezes while the server is stopped, and whose queue is
+    full from then on."""
+    import errno  # pylint: disable=import-outside-toplevel
+
+    def is_full() -> bool:
+        with socket.socket(socket.AF_UNIX) as client:  # noqa: F821
+            client.setblocking(False)
+            return client.connect_ex(path) == errno.EAGAIN
+
+    with StateChanges(name) as changes:  # noqa: F821
+        os.kill(server, signal.SIGSTOP)  # noqa: F821
+        try:
+            Path(f"/run/{name}.faults").write_text("freeze\n")  # noqa: F821
+            assert seconds_until(is_full, 5) is not None  # noqa: F821
+            time.sleep(seconds)  # noqa: F821  (the span is what is tested)
+        finally:
+            os.kill(server, signal.SIGCONT)  # noqa: F821
+        return [[change["old"], change["new"]] for change in changes.until("failed", 5)]
+
+
+def test_a_server_that_was_stopped_does_not_call_running_whose_queue_it_finds_full(box):
+    box.apply(service(box, "glutted", "--backlog", "2"))
+    box.wait_state("glutted", "running", 5)
+    told = box.agent.call(changes_past_a_pause, "glutted", socket_path("glutted"), box.main_pid(SERVER_UNIT), 2.0)
+    assert [new for _, new in told] in (["unknown", "failed"], ["failed"]), told
+    set_faults(box, "glutted")
+    box.wait_state("glutted", "running", 5)
+
+
 def let_a_stranger_come_and_go(name: str, path: str) -> list[dict]:
     """For the agent: another listener takes the path, and closes again; what is shown until half a second after that."""
     with StateChanges(name) as changes:  # noqa: F821
