@@ -38,6 +38,7 @@ SHOWN_NEWS_MAX = 40  # of those that begin a row of them: what comes first and o
 SHOWN_LINES_MAX = 150  # of one history, its latest
 STORY_SECONDS = 15.0
 LOOKED_BACK_SECONDS = 2.0  # from a restart, for what it may have been for
+HELD_BACK_SECONDS = 5.0  # from when what is required is well, to when that is known and what waited for it is done
 SOON_SECONDS = 0.4  # between what was done and what a sample shows of it
 OBEYED_WITHIN_SECONDS = 12.0  # a process that is stopped or frozen ends only when it goes on
 FAULT_SHOWN_WITHIN_SECONDS = 12.0
@@ -70,6 +71,14 @@ def shortened(story: str) -> str:
     head, *lines = story.split("\n")
     n_left_out = len(lines) - SHOWN_LINES_MAX
     return story if n_left_out <= 0 else "\n".join([head, f"    … {n_left_out} earlier lines", *lines[n_left_out:]])
+
+
+def was_held_back(registers: Registers, truth: ServiceTruth, needed: list[ServiceTruth], change: InvocationChange) -> bool:
+    """A restart that was asked for waits, however long, until what the service requires is well: it is done as soon as that is."""
+    name, unit = next((n, u) for n, u in truth.units.items() if u.shape.unit == change.unit)
+    asked = [o for o in registers.operations if o.is_restart and o.start <= change.last_seen and name in (o.actions or (name,))]
+    return bool(asked) and not unit.was_started_anew(asked[-1].start, change.last_seen) and any(
+        t.ever(False, change.last_seen - HELD_BACK_SECONDS, change.first_gone) for other in needed for t in other.parts().values())
 
 
 def was_ill_for_long(truth: ServiceTruth, unit: UnitTruth, change: InvocationChange, injuries: Injuries) -> bool:
@@ -402,7 +411,8 @@ class Oracle:
         if truth.shape.heals and (was_ill_for_long(
                 truth, unit, change, self.surroundings.injuries_of(change.service)) or self._fell_ill_unseen(truth, change)):
             return "healed"
-        return ""
+        needed = [self.sampler.services[other] for other in truth.shape.requires if other in self.sampler.services]
+        return "held back" if was_held_back(self.registers[change.service], truth, needed, change) else ""
 
     def _fell_ill_unseen(self, truth: ServiceTruth, change: InvocationChange) -> bool:
         """While systemd could not be asked (it re-executed itself) the service was made ill, and was seen to be."""

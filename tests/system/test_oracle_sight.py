@@ -22,7 +22,7 @@ from event_loop import Loop  # noqa: E402
 from house_plan import House, shape_of  # noqa: E402
 from injuries import Injuries, Injury  # noqa: E402
 from judge import Judge, Row, Surroundings  # noqa: E402
-from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Fault, Oracle, was_ill_for_long  # noqa: E402
+from oracle import SHOWN_LINES_MAX, SHOWN_MAX, SHOWN_NEWS_MAX, Fault, Oracle, was_held_back, was_ill_for_long  # noqa: E402
 from registers import REMOVED, Operation, Registers  # noqa: E402
 from service_chaos import ServiceChaos  # noqa: E402
 from truth import InvocationChange, ServiceTruth  # noqa: E402
@@ -285,6 +285,20 @@ def test_a_restart_may_be_for_what_was_broken_between_two_looks(_box):
     assert not healed() and not healed(broken(8.1)) and not healed(broken(7.85, path="/health")) and not healed(broken(4.0))
     assert not healed(broken(7.85), cleared(7.99), failures=3)
     assert not healed(Injury("socket file removed", 7.96, "main", SOCKET + "2"))
+
+
+def test_a_restart_that_waits_for_another_service_may_come_late(_box):
+    def held_back(asked: float, since: float, restarted_before: bool = False) -> bool:
+        truth = Looks(web(), restarted=3.0 if restarted_before else 15.0).truth
+        registers = Registers()
+        registers.begin(Operation(1, "web", "restart", asked, is_restart=True))
+        needed = Looks(web(), unit=(since, 14.9, "inactive/dead")).truth
+        return was_held_back(registers, truth, [needed], InvocationChange("web", "hero-web.service", "a", "b", 14.95, 15.0, 15.0))
+
+    assert held_back(2.0, 1.0)
+    assert not held_back(2.0, 99.0), "what it needs was well"
+    assert not held_back(2.0, 1.0, restarted_before=True), "it was done long ago"
+    assert not held_back(16.0, 1.0), "nobody had asked for it yet"
 
 
 def test_a_main_pid_is_one_of_the_unit_s_cgroup(_box):
