@@ -42,7 +42,7 @@ WITHIN_SECONDS = 15.0
 PATIENCE_SECONDS = 25.0
 PUT_OFF_SECONDS = 0.5
 QUIET_WITHIN_SECONDS = 0.1
-KEPT_TIMES = 30  # that something grows each time: a cache of SQLite does so a dozen times, and is thrown away then
+KEPT_TIMES = 6  # that something grows each time
 LAST_WORDS_LINES = 12
 TOLD_SECONDS = 3.0  # within which who listens knows what was not told at once
 SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
@@ -316,7 +316,10 @@ class Injector:
         """As each try of it finds the server, and what that keeps there."""
         self.bus.be_patient(PATIENCE_SECONDS)
         scenario.prepare()
-        self.kept_last = (0, 0) if scenario.comes_up else self.kept(self.kept_last)
+        before, self.kept_last = self.kept_last, (0, 0) if scenario.comes_up else self.kept(self.kept_last)
+        if any(now > then for now, then in zip(self.kept_last, before)):
+            self.wait(lambda: json.loads(self.bus.call("Dump", has_text=True).text or "{}").get("store_owed") == 0)
+            self.kept_last = self.kept(before)
 
     def leaks(self, scenario: Scenario, kind: int, n: int, span: int, before: tuple[int, int]) -> str:
         """What it keeps more of each time that the same thing fails."""
