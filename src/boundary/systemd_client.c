@@ -504,8 +504,10 @@ static int take_properties(sd_bus_message *reply, void *context) {
         UnitFacts *facts = c->callbacks.find(read->unit, c->userdata);
         int r = reply && facts ? note_loss(c, systemd_facts_read(reply, facts)) : 0;
 
-        if (reply && facts && r >= 0)
+        if (reply && facts && r >= 0) {
+                facts->is_whole = true;
                 c->callbacks.changed(read->unit, c->userdata);
+        }
         free(read->unit);
         free(read);
         return r < 0 ? r : 0;

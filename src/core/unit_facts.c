@@ -42,7 +42,8 @@ enum {
 
 void unit_facts_forget(UnitFacts *f, UnitLoad load) {
         rare_text_done(&f->status_text);
-        *f = (UnitFacts){ .load = load };
+        *f = (UnitFacts){ .is_whole = f->is_whole,
+                          .load = load }; /* what comes after that is told from its beginning */
 }
 
 bool unit_facts_ever_started(const UnitFacts *f) {

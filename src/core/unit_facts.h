@@ -52,6 +52,8 @@ typedef enum UnitResult {
 DECLARE_STRING_TABLE(UnitResult, unit_result)
 
 typedef struct UnitFacts {
+        bool is_whole; /* all was read, on this connection: a signal tells of one interface of two, and not of constants
+                        */
         UnitLoad load;
         UnitActive active;
         UnitResult result;

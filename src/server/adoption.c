@@ -117,7 +117,7 @@ void adoption_follow_time(const Adoption *adoption, Service *s) {
         if (!knows_of_now(adoption))
                 return;
         for (size_t i = 0; i < s->definition->n_actions; i++)
-                if (s->actions[i].facts_read && s->actions[i].facts.active == UNIT_FAILED)
+                if (s->actions[i].facts.is_whole && s->actions[i].facts.active == UNIT_FAILED)
                         operator_acts_follow(&s->actions[i]);
 }
 
@@ -173,7 +173,6 @@ static void changed(const char *unit, void *userdata) {
         if (!s)
                 return;
         if (a) {
-                a->facts_read = true;
                 follow_invocation(adoption, a);
         } else {
                 keep_slice(adoption, &s->slice);
@@ -311,7 +310,7 @@ static bool take_listed_slice(const Adoption *a, SliceFacts *f, const UnitListed
 static bool take_listed_action(const Adoption *a, Action *action, const UnitListed *u) {
         action->facts.load = systemd_facts_load_state(u->load_state);
         return action->facts.load == UNIT_NOT_LOADED ||
-               (!a->read_all && action->facts_read && !differs(&action->facts, u));
+               (!a->read_all && action->facts.is_whole && !differs(&action->facts, u));
 }
 
 static void compare(Adoption *a, const UnitListed *u) {
@@ -416,7 +415,7 @@ static void unreachable(void *userdata) {
                 service_units_interrupt(services[i]);
                 service_tasks_interrupt(services[i]);
                 for (size_t j = 0; j < services[i]->definition->n_actions; j++)
-                        services[i]->actions[j].facts_read = false;
+                        services[i]->actions[j].facts.is_whole = false;
                 supervisor_mark(services[i]);
         }
 }

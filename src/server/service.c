@@ -222,7 +222,6 @@ void service_become(Service *s, Service *next) {
                                                                           : old->task;
                 new->task_may_be_done = new->task == TASK_RESTART && old->task_may_be_done;
                 new->is_to_be_read = new->task_may_be_done && old->is_to_be_read;
-                new->facts_read = old->facts_read;
                 memcpy(new->known_invocation, old->known_invocation, sizeof new->known_invocation);
                 new->wanted = old->wanted;
         }

@@ -45,7 +45,6 @@ typedef struct Action {
         const ActionDefinition *definition;
         char *unit; /* its name */
         UnitFacts facts;
-        bool facts_read;              /* all of them, not only what a list says */
         uint8_t known_invocation[16]; /* the one that its sockets and probes are judged for */
         bool wanted;                  /* false: an operator took it down */
         ActionTask task;

@@ -167,7 +167,7 @@ static void units_are_settled(Service *s) {
         set_fault(s, NULL);
         for (size_t i = 0; i < s->definition->n_actions; i++) {
                 unit_facts_forget(&s->actions[i].facts, UNIT_LOADED);
-                s->actions[i].facts_read = true;
+                s->actions[i].facts.is_whole = true;
         }
         /* Nothing has been started yet: from here on a lost server has only to start what is wanted. */
         if (s->intention == INTENTION_REPLACE)
