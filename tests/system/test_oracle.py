@@ -310,7 +310,7 @@ def _define_one_anew() -> None:
     text, = store.execute("SELECT definition FROM service WHERE name = 'one'").fetchone()
     read = json.loads(text)
     (read.get("actions") or {"main": read})["main"]["env"] = {"GENERATION_9": "1"}
-    assert store.execute("UPDATE service SET definition = ? WHERE name = 'one'", (json.dumps(read),)).rowcount == 1
+    assert store.execute("UPDATE service SET definition = ?, definition_checksum = NULL WHERE name = 'one'", (json.dumps(read),)).rowcount == 1
     store.commit()
     store.close()
 
