@@ -463,20 +463,27 @@ TEST(an_index_that_has_another_name_than_its_table_is_found_at_the_start) {
         ASSERT(strstr(message, "damaged"));
 }
 
+/* A store with a log beside it, as after a crash: a link keeps that, where a clean end would remove it. */
+static void leave_a_log(char **ret_log) {
+        _cleanup_(store_closep) Store *s = fresh_store();
+        _cleanup_free_ char *kept = NULL;
+
+        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
+        ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
+        ASSERT(asprintf(ret_log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
+        ASSERT(link(*ret_log, kept) == 0);
+        s = store_close(s);
+        ASSERT(rename(kept, *ret_log) == 0);
+}
+
 TEST(what_is_left_of_a_file_that_was_cut_is_no_new_store) {
         for (size_t n = 0; n < 100; n += 33) {
-                _cleanup_(store_closep) Store *s = fresh_store();
-                _cleanup_free_ char *message = NULL, *log = NULL, *kept = NULL;
+                _cleanup_free_ char *message = NULL, *log = NULL;
                 struct stat st;
                 int r;
 
-                /* With a log beside it, as after a crash: a link keeps that, where a clean end would remove it. */
-                ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
-                ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
-                ASSERT(asprintf(&log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
-                ASSERT(link(log, kept) == 0);
-                s = store_close(s);
-                ASSERT(rename(kept, log) == 0 && truncate(path, (off_t) n) == 0);
+                leave_a_log(&log);
+                ASSERT(truncate(path, (off_t) n) == 0);
                 ASSERT(!open_store(&r, &message));
                 ASSERT_EQ(r, -EUCLEAN);
                 ASSERT(strstr(message, "bytes of it are left"));
@@ -485,16 +492,11 @@ TEST(what_is_left_of_a_file_that_was_cut_is_no_new_store) {
 }
 
 TEST(a_log_without_its_file_is_no_new_store) {
-        _cleanup_(store_closep) Store *s = fresh_store();
-        _cleanup_free_ char *message = NULL, *log = NULL, *kept = NULL;
+        _cleanup_free_ char *message = NULL, *log = NULL;
         int r;
 
-        ASSERT_EQ(store_put_definition(s, "a", "{}", true), 0);
-        ASSERT_EQ(store_set_boot_id(s, "boot-1"), 0);
-        ASSERT(asprintf(&log, "%s-wal", path) >= 0 && asprintf(&kept, "%s-kept", path) >= 0);
-        ASSERT(link(log, kept) == 0);
-        s = store_close(s);
-        ASSERT(rename(kept, log) == 0 && unlink(path) == 0);
+        leave_a_log(&log);
+        ASSERT(unlink(path) == 0);
         ASSERT(!open_store(&r, &message));
         ASSERT_EQ(r, -EUCLEAN);
         ASSERT(strstr(message, "only 0 bytes of it are left"));
