@@ -110,17 +110,18 @@ static ReasonCode how_it_died(const UnitFacts *f, const ActionPolicy *policy) {
         return policy->is_oneshot ? REASON_ACTION_FAILED : REASON_PROCESS_DIED;
 }
 
-static bool gave_up(const UnitFacts *f, const ActionPolicy *policy) {
-        if (f->result == UNIT_RESULT_START_LIMIT_HIT)
-                return true;
-        return policy->restarts && f->n_restarts > policy->max_attempts;
-}
-
 /* A stop whose job was in the queue when the process died, or came while its remains were cleared away: systemd leaves
  * the unit "failed" as any crash does, but does not try again, and nothing else keeps it from that. A try that it
  * refused for the start limit had been through auto-restart, and so left "inactive" after the process's end. */
-static bool stop_met_death(const UnitFacts *f, const ActionPolicy *policy) {
-        return policy->restarts && !f->restart_is_off && f->exec_main_exit_usec > f->inactive_exit_usec;
+static bool left_untried(const UnitFacts *f) {
+        return f->exec_main_exit_usec > f->inactive_exit_usec;
+}
+
+/* NRestarts counts since somebody last started the unit, and the limit within its window: a unit that has been
+ * restarted more often than it may within one has been refused nothing yet. The try that was refused is counted as
+ * well. */
+bool unit_facts_gave_up(const UnitFacts *f, unsigned max_attempts) {
+        return f->active == UNIT_FAILED && f->n_restarts > max_attempts && !left_untried(f);
 }
 
 static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec) {
@@ -133,13 +134,15 @@ static ActionJudgement judge_failed(const UnitFacts *f, const ActionPolicy *poli
                 j.phase = ACTION_BACKOFF;
         } else if (unit_facts_was_stopped(f, policy->is_oneshot)) {
                 j = plain(ACTION_STOPPED);
-        } else if (gave_up(f, policy)) {
+        } else if (f->result == UNIT_RESULT_START_LIMIT_HIT) {
                 j.failure = REASON_CRASH_LOOP;
         } else if (policy->restarts && now_usec < settled_usec) {
                 j.phase = ACTION_BACKOFF;
                 j.recheck_at_usec = settled_usec;
-        } else if (stop_met_death(f, policy)) {
+        } else if (policy->restarts && left_untried(f) && !f->restart_is_off) {
                 j = plain(ACTION_STOPPED);
+        } else if (policy->restarts && unit_facts_gave_up(f, policy->max_attempts)) {
+                j.failure = REASON_CRASH_LOOP;
         }
         return j;
 }

@@ -108,5 +108,9 @@ typedef struct ActionJudgement {
 
 ActionJudgement unit_facts_judge(const UnitFacts *f, const ActionPolicy *policy, uint64_t now_usec);
 
+/* Whether systemd has refused to restart it once more: more than `max_attempts` restarts fell within the window. What
+ * failed a moment ago may be on its way to its next try; unit_facts_judge() waits for that. */
+bool unit_facts_gave_up(const UnitFacts *f, unsigned max_attempts);
+
 /* Whether a unit that is down was taken down by a stop job (anybody's) rather than having left by itself. */
 bool unit_facts_was_stopped(const UnitFacts *f, bool is_oneshot);

@@ -60,10 +60,14 @@ static void say_how_it_ended(FILE *f, const Action *a) {
                 fprintf(f, "died (%s)", unit_result_to_string(u->result));
 }
 
+/* max_attempts bounds those within a window, and these are all since somebody last started it. */
 static void say_retries(FILE *f, const Action *a) {
-        if (a->facts.n_restarts > 0)
-                fprintf(f, ", restarted %" PRIu32 " of %u times", a->facts.n_restarts,
-                        a->definition->restart.max_attempts);
+        uint32_t n = a->facts.n_restarts;
+
+        if (n > a->definition->restart.max_attempts)
+                fprintf(f, ", restarted %" PRIu32 " times", n);
+        else if (n > 0)
+                fprintf(f, ", restarted %" PRIu32 " of %u times", n, a->definition->restart.max_attempts);
 }
 
 static void say_exec_failed(FILE *f, const Action *a) {

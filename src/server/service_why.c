@@ -53,10 +53,10 @@ static void add_next(struct json_object *array, uint64_t at_usec, const char *be
 /* NRestarts counts the restart that the start limit refused as well. */
 static void add_systemds_tries(struct json_object *tries, const Action *a) {
         const RestartRule *rule = &a->definition->restart;
-        bool gave_up = a->facts.n_restarts > rule->max_attempts;
-        unsigned n = gave_up ? rule->max_attempts : a->facts.n_restarts;
+        bool gave_up = unit_facts_gave_up(&a->facts, rule->max_attempts);
+        unsigned n = a->facts.n_restarts - (gave_up ? 1 : 0);
 
-        if (a->facts.n_restarts > 0)
+        if (n > 0)
                 add_text(tries, "systemd has restarted %s %u time%s (%s %u in %" PRIu64 " s)", a->definition->name, n,
                          n == 1 ? "" : "s", gave_up ? "and gave up, after" : "it gives up after", rule->max_attempts,
                          rule->window_usec / USEC_PER_SEC);

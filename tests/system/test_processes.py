@@ -151,6 +151,36 @@ def test_a_crash_loop_ends_in_failed_with_all_its_restarts_used_up(box):
     assert (seen["ActiveState"], seen["NRestarts"], seen["ExecMainStatus"]) == ("failed", "4", "3")  # the fourth was refused
 
 
+def kill_again_and_again(name: str, unit_name: str, times: int, apart: float) -> list[dict]:
+    """For the agent: all that is shown while its process is killed so often, `apart` seconds after each start."""
+    def main_pid() -> str:
+        return subprocess.run(["systemctl", "show", "-P", "MainPID", unit_name], stdout=subprocess.PIPE,  # noqa: F821
+                              text=True, check=True).stdout.strip()
+
+    seen = []
+    with StateChanges(name) as changes:  # noqa: F821
+        for _ in range(times):
+            before = main_pid()
+            os.kill(int(before), 9)  # noqa: F821
+            seconds_until(lambda: main_pid() not in ("0", before), 5)  # noqa: F821, B023
+            seen += changes.until("", apart)
+    return seen
+
+
+def test_crashes_that_are_far_apart_are_no_crash_loop_however_many_they_are(box):
+    """Two restarts within a second are allowed, and there are never more; systemd's count of them is of all times."""
+    unit_name = "hero-mortal.service"
+    box.apply({"name": "mortal", "exec": ["/bin/sleep", "infinity"],
+               "restart": {"delay_ms": 10, "max_delay_ms": 10, "max_attempts": 2, "window_ms": 1000}})
+    box.wait_state("mortal", "running", 5)
+    seen = box.agent.call(kill_again_and_again, "mortal", unit_name, 8, 0.6)
+    assert {change["new"] for change in seen} == {"restarting", "running"}, seen
+    assert not [entry for entry in box.hero_json("history", "mortal") if entry["code"] == "crash-loop"]
+    assert box.unit_property(unit_name, "NRestarts") == "8"
+    assert "systemd has restarted main 8 times (it gives up after 2 in 1 s)" in box.hero("why", "mortal").stdout
+    box.hero("remove", "mortal")
+
+
 def processes_by_cgroup() -> list[list]:
     """For the agent: [PID, cgroup, command] of every herodemo process on the machine."""
     found = []

@@ -91,11 +91,26 @@ TEST(each_way_of_dying_has_its_name) {
 TEST(gave_up_is_known_by_the_count_and_not_by_the_result) {
         UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_EXIT_CODE, CLD_EXITED, 3, 209);
 
+        f.inactive_exit_usec = BASE + 100;
         f.n_restarts = 6; /* the sixth was counted and refused */
         expect(f, &restarting, ACTION_FAILED, REASON_CRASH_LOOP);
         f.n_restarts = 0;
         f.result = UNIT_RESULT_START_LIMIT_HIT;
         expect(f, &restarting, ACTION_FAILED, REASON_CRASH_LOOP);
+}
+
+/* They may have come within a week. */
+TEST(a_death_after_many_restarts_is_not_yet_one_that_systemd_gave_up) {
+        UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_SIGNAL, CLD_KILLED, SIGKILL, 297);
+        ActionJudgement j;
+
+        f.n_restarts = 60;
+        j = unit_facts_judge(&f, &restarting, BASE + 200);
+        ASSERT_EQ(j.phase, ACTION_BACKOFF);
+        ASSERT_EQ(unit_facts_judge(&f, &restarting, j.recheck_at_usec).phase, ACTION_STOPPED);
+        f.inactive_exit_usec = BASE + 100; /* it has begun to try, and may have been refused, or not been forked */
+        ASSERT_EQ(unit_facts_judge(&f, &restarting, BASE + 200).phase, ACTION_BACKOFF);
+        ASSERT_EQ(unit_facts_judge(&f, &restarting, j.recheck_at_usec).failure, REASON_CRASH_LOOP);
 }
 
 TEST(the_moment_of_failed_before_a_retry_is_not_shown_as_failed) {
