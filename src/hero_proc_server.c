@@ -58,12 +58,13 @@ static int help(void) {
         return 0;
 }
 
-static void on_name_claimed(bool ours, void *userdata) {
+static void on_name_claimed(int r, void *userdata) {
         Server *s = userdata;
         size_t n;
 
-        if (!ours) {
-                log_error("org.hero.Proc1 belongs to another hero_proc_server");
+        if (r <= 0) {
+                log_error("cannot be org.hero.Proc1 on the bus: %s",
+                          r < 0 ? strerror(-r) : "it belongs to another hero_proc_server");
                 (void) sd_event_exit(s->event, EXIT_FAILURE);
                 return;
         }

@@ -8,6 +8,7 @@
 #include "core/json_tree.h"
 #include "server/bus_arguments.h"
 #include "server/bus_changes.h"
+#include "server/bus_name.h"
 #include "server/bus_service.h"
 #include "server/bus_signals.h"
 #include "server/probing.h"
@@ -16,16 +17,13 @@
 #include "server/service_why.h"
 #include "server/sockets.h"
 
-#define API_NAME "org.hero.Proc1"
-
 struct BusApi {
         BusContext context;
         BusSignals *signals;
+        BusName *name;
         sd_bus *bus; /* borrowed; NULL: none */
-        sd_bus_slot *slots[6];
+        sd_bus_slot *slots[5];
         size_t n_slots;
-        void (*claimed)(bool ours, void *userdata); /* NULL: the name is not to be asked for yet */
-        void *claimed_userdata;
 };
 
 /* -- reading -- */
@@ -292,6 +290,8 @@ int bus_api_new(Supervisor *s, BusApi **ret) {
         if (r >= 0)
                 r = bus_authority_new(supervisor_options(s)->is_user, &api->context.authority);
         if (r >= 0)
+                r = bus_name_new(supervisor_event(s), &api->name);
+        if (r >= 0)
                 r = bus_signals_new(s, &api->signals);
         if (r < 0)
                 return r;
@@ -312,6 +312,7 @@ static void drop_bus(BusApi *api) {
         while (api->n_slots > 0)
                 sd_bus_slot_unref(api->slots[--api->n_slots]);
         api->bus = NULL;
+        (void) bus_name_set_bus(api->name, NULL);
         bus_signals_set_bus(api->signals, NULL);
         bus_authority_drop_all(api->context.authority);
         bus_waiters_drop_all(api->context.waiters);
@@ -327,36 +328,14 @@ BusApi *bus_api_free(BusApi *api) {
         bus_waiters_free(api->context.waiters);
         resets_free(api->context.resets);
         bus_authority_free(api->context.authority);
+        bus_name_free(api->name);
         bus_signals_free(api->signals);
         free(api);
         return NULL;
 }
 
-static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        BusApi *api = userdata;
-        uint32_t answer = 0;
-
-        (void) error;
-        if (!api->bus || sd_bus_is_open(api->bus) <= 0)
-                return 0; /* the connection is lost, and this is no answer of the bus's */
-        if (!sd_bus_message_is_method_error(m, NULL))
-                (void) sd_bus_message_read(m, "u", &answer);
-        /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER, _ALREADY_OWNER */
-        api->claimed(answer == 1 || answer == 4, api->claimed_userdata);
-        return 0;
-}
-
-static int request_name(BusApi *api) {
-        return sd_bus_request_name_async(api->bus, &api->slots[api->n_slots++], API_NAME, 0, on_name, api);
-}
-
-void bus_api_claim_name(BusApi *api, void (*claimed)(bool ours, void *userdata), void *userdata) {
-        bool is_first = !api->claimed;
-
-        api->claimed = claimed;
-        api->claimed_userdata = userdata;
-        if (is_first && api->bus)
-                (void) request_name(api); /* it fails with the connection, and the next one asks again */
+void bus_api_claim_name(BusApi *api, void (*claimed)(int r, void *userdata), void *userdata) {
+        bus_name_claim(api->name, claimed, userdata);
 }
 
 /* Whatever is asked, by whichever member or property. */
@@ -387,5 +366,5 @@ int bus_api_set_bus(BusApi *api, sd_bus *bus) {
                 r = bus_service_add_objects(bus, api->context.supervisor, &api->slots[api->n_slots],
                                             &api->slots[api->n_slots + 1]);
         api->n_slots += 2;
-        return r >= 0 && api->claimed ? request_name(api) : r;
+        return r >= 0 ? bus_name_set_bus(api->name, bus) : r;
 }
