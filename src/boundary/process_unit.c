@@ -59,12 +59,13 @@ int process_unit_of(pid_t pid, bool is_user, char **ret) {
         f = fopen(name, "re");
         if (!f)
                 return errno == ENOENT ? -ESRCH : -errno;
+        errno = 0;
         while (getline(&line, &n, f) > 0) {
                 line[strcspn(line, "\n")] = '\0';
                 if (strncmp(line, "0::", 3) == 0)
                         return process_unit_of_cgroup(line + 3, is_user, ret);
         }
-        return -ESRCH;
+        return errno > 0 ? -errno : -ESRCH;
 }
 
 void process_command_of(pid_t pid, char ret[PROCESS_COMMAND_MAX]) {

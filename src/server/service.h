@@ -69,7 +69,7 @@ typedef struct SocketListener {
         char command[PROCESS_COMMAND_MAX];
         sd_event_source *exit;      /* of that process, where nobody else tells of it */
         bool is_own_unit;           /* `unit` is the name that the service's action has */
-        bool is_put_off;            /* it was asked for so often of late that it will be asked later */
+        bool is_put_off;            /* it could not be asked for, or was so often of late: it will be asked later */
         uint64_t search_after_usec; /* monotonic: when all processes may be looked through again */
 } SocketListener;
 

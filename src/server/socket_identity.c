@@ -127,23 +127,25 @@ static bool is_manager(pid_t pid, const char *unit) {
 
 /* -- evidence -- */
 
-static ListenerPlace place_of(const SocketIdentity *k, const ServiceSocket *socket, const SocketPeer *peer,
-                              char **ret_unit) {
+/* Negative errno: it cannot be found out just now. */
+static int place_of(const SocketIdentity *k, const ServiceSocket *socket, const SocketPeer *peer, ListenerPlace *ret,
+                    char **ret_unit) {
         _cleanup_free_ char *unit = NULL;
-        ListenerPlace place;
+        int r = -ESRCH;
 
-        if (peer->pid <= 0)
-                return LISTENER_UNSEEN;
-        if (peer->pidfd < 0 || process_unit_of(peer->pid, is_user(k), &unit) < 0 || process_has_ended(peer->pidfd))
-                return LISTENER_GONE;
+        *ret = peer->pid <= 0 ? LISTENER_UNSEEN : LISTENER_GONE;
+        if (peer->pid > 0 && peer->pidfd >= 0)
+                r = process_unit_of(peer->pid, is_user(k), &unit);
+        if (r < 0 || process_has_ended(peer->pidfd))
+                return r == -ESRCH ? 0 : r;
         if (is_own_unit(socket, unit))
-                place = LISTENER_IN_UNIT;
+                *ret = LISTENER_IN_UNIT;
         else if (is_manager(peer->pid, unit))
-                place = LISTENER_MANAGER;
-        else
-                place = peer->is_exact ? LISTENER_ELSEWHERE : LISTENER_GONE;
+                *ret = LISTENER_MANAGER;
+        else if (peer->is_exact)
+                *ret = LISTENER_ELSEWHERE;
         *ret_unit = TAKE_PTR(unit);
-        return place;
+        return 0;
 }
 
 /* Whether a process of the units that may have the socket has it. */
@@ -207,10 +209,20 @@ static bool ask_the_holders(SocketIdentity *k, ServiceSocket *socket, SocketHeld
         return true;
 }
 
+/* What cannot be told for now is asked again: no event and no search would bring it. */
+static void put_off(ServiceSocket *socket) {
+        socket->listener.owner = OWNER_UNTOLD;
+        socket->listener.is_put_off = true;
+}
+
 static void judge(SocketIdentity *k, ServiceSocket *socket, SocketPeer *peer, SocketHeld held) {
         _cleanup_free_ char *unit = NULL;
-        ListenerPlace place = place_of(k, socket, peer, &unit);
+        ListenerPlace place;
 
+        if (place_of(k, socket, peer, &place, &unit) < 0) {
+                put_off(socket);
+                return;
+        }
         socket->listener.owner = socket_owner_decide(place, held);
         socket->listener.peer_pid = (uint32_t) peer->pid;
         if (unit)
@@ -239,8 +251,7 @@ void socket_identity_ask(SocketIdentity *k, ServiceSocket *socket, int fd) {
         if (ask_the_holders(k, socket, &held))
                 return;
         if (fd < 0 && !may_connect(socket)) {
-                socket->listener.owner = OWNER_UNTOLD;
-                socket->listener.is_put_off = true;
+                put_off(socket);
                 return;
         }
         if (fd < 0) {
@@ -256,7 +267,7 @@ void socket_identity_ask(SocketIdentity *k, ServiceSocket *socket, int fd) {
         if (r == 0 || r == -EAGAIN)
                 judge(k, socket, &peer, held);
         else if (r != -ECONNREFUSED)
-                socket->listener.owner = OWNER_UNTOLD;
+                put_off(socket);
 }
 
 /* -- looking for a holder among all processes -- */
