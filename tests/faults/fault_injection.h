@@ -428,6 +428,8 @@ __attribute__((constructor)) static void fault_read_environment(void) {
         int fd = path ? (int) syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
 
         fault_traces = getenv("FAULT_TRACE") != NULL;
+        if (fault_traces)
+                (void) backtrace(&(void *){ NULL }, 1); /* it loads a library, whose blocks stay */
         if (fd >= 0) {
                 void *shared = mmap(NULL, sizeof(FaultPlan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 

@@ -50,8 +50,8 @@ PARTS = {
                    "built as it is installed, without sanitizers: what reads or writes in the wrong place is seen where it crashes "
                    "or answers wrongly, and not otherwise. Its blocks allocated and not freed and its descriptors are counted "
                    "before and after each run, at the same place: where there are more, the same fault is made up to six times "
-                   "again, and what grows each time, though the store has all that it is owed, is a finding. Of a server that "
-                   "comes up they are not."),
+                   "again, and what grows each time, though the store has all that it is owed, is a finding. A server that "
+                   "came up is ended again, and must then have freed all that one without a fault frees."),
     "gateway": Part("`hero_proc_gateway`, as it runs", ["injected", "answered with an error", "findings"], ["findings"],
                     "`tests/faults/gateway_injector.py`. Each request must be answered, with all of it or an error, or its "
                     "connection closed; the gateway must not end, must answer what comes next, and show each service as it is.",

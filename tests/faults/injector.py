@@ -221,6 +221,7 @@ class Injector:
         self.server_seen: list[int] = []  # its process, once it was up
         self.lives_before: dict[str, list[int]] = {}
         self.kept_last = 0, 0
+        self.left_least = 2**62  # blocks, of a server that has ended
         self.socket_told: list[str] = []
         self.definitions = {d["name"]: json.dumps(d) for d in definitions}
         self.extra = json.dumps({"name": "extra", "exec": ["/bin/sleep", "infinity"], "env": {"A": "b;c"}})
@@ -316,13 +317,20 @@ class Injector:
         """As each try of it finds the server, and what that keeps there."""
         self.bus.be_patient(PATIENCE_SECONDS)
         scenario.prepare()
-        before, self.kept_last = self.kept_last, (0, 0) if scenario.comes_up else self.kept(self.kept_last)
+        before = self.kept_last
+        if scenario.comes_up:
+            self.kept_last = self.plan.blocks(), 0
+            self.left_least = min(self.left_least, self.kept_last[0])
+            return
+        self.kept_last = self.kept(self.kept_last)
         if any(now > then for now, then in zip(self.kept_last, before)):
             self.wait(lambda: json.loads(self.bus.call("Dump", has_text=True).text or "{}").get("store_owed") == 0)
             self.kept_last = self.kept(before)
 
     def leaks(self, scenario: Scenario, kind: int, n: int, span: int, before: tuple[int, int]) -> str:
-        """What it keeps more of each time that the same thing fails."""
+        """What it keeps more of each time that the same thing fails; of one that came up and has ended, more than others."""
+        if scenario.comes_up:
+            return f"{self.kept_last[0] - self.left_least} blocks until it ended" if self.kept_last[0] > self.left_least else ""
         grown = [True, True]
         for _ in range(KEPT_TIMES):
             grown = [is_so and later > earlier for is_so, earlier, later in zip(grown, before, self.kept_last)]
