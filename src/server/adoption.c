@@ -130,6 +130,11 @@ static void grant_new_start_limit(const Adoption *adoption, const Action *a) {
         }
 }
 
+/* None was counted later than that, nor was any of systemd's window begun. */
+static uint64_t last_start_usec(const UnitFacts *f) {
+        return f->exec_main_start_usec > f->inactive_exit_usec ? f->exec_main_start_usec : f->inactive_exit_usec;
+}
+
 static void follow_invocation(const Adoption *adoption, Action *a) {
         bool adopted = !adoption->first_done;
 
@@ -139,7 +144,8 @@ static void follow_invocation(const Adoption *adoption, Action *a) {
         sockets_reset(supervisor_sockets(adoption->supervisor), a->service, a);
         ports_reset(supervisor_ports(adoption->supervisor), a->service, a);
         probing_reset(a->service, a, adopted);
-        start_limit_count(&a->start_limit, &a->definition->restart, clock_monotonic_usec());
+        start_limit_count(&a->start_limit, &a->definition->restart,
+                          adopted ? last_start_usec(&a->facts) : clock_monotonic_usec());
         if (adopted) /* what systemd counted before is not to be had: rather too many than one too few */
                 a->start_limit.n_starts += a->facts.n_restarts + a->service->healing.n_attempts;
         if (!adopted && a->facts.n_restarts > 0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from herodemo import command, probe, reasons, service, set_faults, socket_path, status
 
@@ -193,6 +194,28 @@ def test_healing_asks_for_no_start_that_systemd_would_refuse(box):
     assert box.unit_property(unit_of("both"), "ActiveState") == "active"
     assert box.http(socket_path("both"), "/health")[0] == 200
     box.hero("remove", "both")
+
+
+def test_what_crashed_long_ago_is_healed_by_a_new_server_as_by_the_old_one(box):
+    """Both restarts that a window may hold are used up by crashes, and the window has passed when the server comes back."""
+    window_ms = 6000
+    box.apply(healed(box, "aged", restart={"max_attempts": 2, "delay_ms": 50, "max_delay_ms": 50, "window_ms": window_ms}))
+    for _ in range(2):
+        box.wait_state("aged", "running", 5)
+        pid = box.main_pid(unit_of("aged"))
+        box.run(["kill", "-KILL", str(pid)])
+        box.wait_for(lambda: box.main_pid(unit_of("aged")) not in (0, pid), 5, "systemd restarts it")
+    box.wait_state("aged", "running", 5)
+    time.sleep(window_ms / 1000 + 2)
+    box.restart_server()
+    box.wait_state("aged", "running", 5)
+    last = box.invocation_id(unit_of("aged"))
+    set_faults(box, "aged", DEAD)
+    box.wait_for(lambda: box.invocation_id(unit_of("aged")) != last, window_ms / 2000, "it is restarted")
+    box.run(["journalctl", "--sync"])
+    assert not box.run(["journalctl", "-q", "HERO_ALERT=restart-budget", "HERO_SERVICE=aged"], check=False).stdout
+    set_faults(box, "aged")
+    box.hero("remove", "aged")
 
 
 def test_readiness_and_report_probes_lead_to_no_restart(box):
