@@ -8,6 +8,7 @@ from typing import Callable, Iterable
 
 import plot
 from figures import NEVER, Figures, exponent, middle, percentile, slope
+from slopes import PROBED, PROBES_EACH, RESTARTED
 
 FLOORS = {"start": "floor", "cpu_probe": "floor", "list": "systemctl"}
 KIB_PER_MIB = 1024
@@ -198,6 +199,8 @@ def section_detection(known: dict[str, Figures], folder: Path) -> str:
         found = {who: middle(f.of(f"detect_{fault}", who, 1)) for who in shown}
         groups[words] = {who: None if value == NEVER else value * 1000 for who, value in found.items() if value is not None}
     counts = ", ".join(f"{len(f.of(f'detect_{fault}', 'hero_proc', 1))} × {words}" for fault, words in FAULTS.items())
+    alone = " and ".join(f"{len(found)} × {words}" for fault, words in FAULTS.items()
+                         if (found := f.of(f"detect_{fault}", "hero_proc, one after another", 1)))
     return "\n".join([
         "## Detection\n",
         "Milliseconds from the fault until it is told, median / p99: hero_proc by its signal that the service is *failed*, monit "
@@ -206,7 +209,7 @@ def section_detection(known: dict[str, Figures], folder: Path) -> str:
         "service failed after three failures in a row; *first sign* is when it leaves `running`. Nothing restarts anything. "
         f"Never: not within {known['detection'].machine.get('never_seconds', 15):g} s, tried once: who did not tell of a kind of "
         f"fault is not hit by it again. Faults, each seen by hero_proc: {counts}; *one after another*: another service, with "
-        "nothing else going on.\n",
+        f"nothing else going on, {alone}.\n",
         table(["", *FAULTS.values()], rows),
         picture(folder, "detection", plot.bars("Time until a fault is told", "ms", groups), "time until a fault is told")])
 
@@ -279,8 +282,9 @@ def section_slope(known: dict[str, Figures], _: Path) -> str:
                          f"{descriptors[0]:+.1f}"])
     return "\n".join([
         "## Slope\n",
-        "Whether the server grows with what it has done: by a linear fit over the last three fifths, after caches and histories "
-        "are full. RssAnon in KiB (a page is 4), descriptors in flight come and go.\n",
+        f"Whether the server grows with what it has done: {PROBED} services with {PROBES_EACH} probes each, then {RESTARTED} "
+        "services that are killed. By a linear fit over the last three fifths, after caches and histories are full. "
+        "RssAnon in KiB (a page is 4), descriptors in flight come and go.\n",
         table(["", "RssAnon at the end, MiB", "grown by, KiB", "descriptors"], rows)])
 
 
