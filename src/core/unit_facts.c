@@ -100,10 +100,17 @@ static ActionJudgement plain(ActionPhase phase) {
         return (ActionJudgement){ phase, REASON_NONE, false, USEC_NEVER };
 }
 
+/* Also while systemd waits to restart it, which is an exit from "inactive" as well. What was "active" was executed:
+ * with Type=exec systemd, and with Type=notify the shim, waits for that. */
+static bool came_up(const UnitFacts *f) {
+        return was_active(f) || (f->exec_main_start_usec > 0 && f->active_enter_usec >= f->exec_main_start_usec);
+}
+
 static ReasonCode how_it_died(const UnitFacts *f, const ActionPolicy *policy) {
-        if (f->exec_code == CLD_EXITED && f->exec_status >= EXIT_SYSTEMD_FIRST && f->exec_status <= EXIT_SYSTEMD_LAST)
+        if (f->exec_code == CLD_EXITED && f->exec_status >= EXIT_SYSTEMD_FIRST && f->exec_status <= EXIT_SYSTEMD_LAST &&
+            !came_up(f))
                 return REASON_EXEC_FAILED;
-        if (f->result == UNIT_RESULT_TIMEOUT && !was_active(f))
+        if (f->result == UNIT_RESULT_TIMEOUT && !came_up(f))
                 return REASON_START_TIMEOUT;
         if (f->result == UNIT_RESULT_PROTOCOL)
                 return REASON_NOT_READY;

@@ -296,6 +296,18 @@ def test_a_program_that_is_not_there_is_named(box):
         remove(box, user, *(f"no-{way}" for way in ways))
 
 
+def test_a_program_that_ran_and_leaves_with_a_status_of_systemds_was_there(box):
+    """-EINVAL is 234 as an exit status. With a pause before its next try, with none to come, and by the shim."""
+    for user in MODES:
+        for name, rule, arguments in (("pausing", {"delay_ms": 600000}, []), ("ended", NEVER, []), ("shimmed", NEVER, ["$HOME"])):
+            box.apply(box.definition(name, restart=rule, exec=["/bin/sh", "-c", "sleep 0.5; exit 234", *arguments]), user=user)
+            box.wait_for(lambda n=name, u=user: box.states(u).get(n) in ("failed", "restarting"), 10, f"{name} has left")
+            assert box.unit_property(unit_of(name), "ExecMainStatus", user) == "234"
+            told = box.hero_json("status", name, user=user)[0]["reasons"][0]
+            assert (told["code"], told["text"]) == ("process-died", "process exited with status 234"), told
+            box.hero("remove", name, user=user)
+
+
 def test_require_ready_asks_for_the_file_and_holds_back_what_requires_the_service(box):
     for user in MODES:
         base = gated(box, "base", "file", user, require_ready=True)

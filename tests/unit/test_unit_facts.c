@@ -88,6 +88,24 @@ TEST(each_way_of_dying_has_its_name) {
         expect(never_active(UNIT_FAILED, UNIT_RESULT_PROTOCOL, CLD_EXITED, 0), &once, ACTION_FAILED, REASON_NOT_READY);
 }
 
+/* -EINVAL is 234 as an exit status, and a program that has run for a day was executed. */
+TEST(a_status_of_systemds_own_is_the_programs_word_once_it_was_up) {
+        UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_EXIT_CODE, CLD_EXITED, 234, 270);
+
+        f.exec_main_start_usec = 1500;
+        expect(f, &once, ACTION_FAILED, REASON_PROCESS_DIED);
+        f.active = UNIT_ACTIVATING; /* 252: out of "inactive" again, with no process yet */
+        f.inactive_exit_usec = BASE + 200;
+        (void) strcpy(f.sub_state, "auto-restart");
+        expect(f, &restarting, ACTION_BACKOFF, REASON_PROCESS_DIED);
+        f.result = UNIT_RESULT_TIMEOUT;
+        expect(f, &restarting, ACTION_BACKOFF, REASON_PROCESS_DIED);
+        f.exec_main_start_usec = f.active_enter_usec + 1; /* the try after that */
+        expect(f, &restarting, ACTION_BACKOFF, REASON_EXEC_FAILED);
+        f.exec_status = 0;
+        expect(f, &restarting, ACTION_BACKOFF, REASON_START_TIMEOUT);
+}
+
 TEST(gave_up_is_known_by_the_count_and_not_by_the_result) {
         UnitFacts f = ended(UNIT_FAILED, UNIT_RESULT_EXIT_CODE, CLD_EXITED, 3, 209);
 
