@@ -13,12 +13,13 @@
  */
 #define LINK_MEMORY_USEC (1 * USEC_PER_SEC)
 
-/* The file system as a process sees it that the socket may be made by. -ENOENT: none of them has one of its own. */
+/* The file system as a process sees it that the socket may be made by. -ENOENT: none of them has one of its own; what
+ * may pass: it is not known whether one has. */
 static int open_view(ServiceSocket *socket) {
         const Service *s = socket->service;
         int owner = socket->definition->action, r = -ENOENT;
 
-        for (size_t i = 0; r < 0 && i < s->definition->n_actions; i++) {
+        for (size_t i = 0; r < 0 && !service_step_may_pass(r) && i < s->definition->n_actions; i++) {
                 if ((owner >= 0 && (size_t) owner != i) || s->actions[i].facts.main_pid == 0)
                         continue;
                 r = process_root_open((pid_t) s->actions[i].facts.main_pid);
@@ -87,6 +88,8 @@ static bool look_in_both_views(SocketSights *k, ServiceSocket *socket) {
                         view = open_view(socket);
                 if (view >= 0)
                         look(k, socket, view, &there);
+                else if (service_step_may_pass(view) && !socket_state_is_good(here.seen.state))
+                        here.seen.state = SOCKET_UNKNOWN;
         }
         socket->in_view = socket->in_view || socket_state_is_good(there.seen.state);
         if (socket->in_view && view >= 0)
@@ -105,6 +108,7 @@ Action *socket_sighting_owner(const ServiceSocket *socket) {
 /* Whether each sweep is to look at it: no event and no change of the table will tell what becomes of it. */
 static void suspect(SocketSights *k, ServiceSocket *socket, bool is_unseen) {
         bool is_suspect = is_unseen || socket->seen.is_out_of_sight || socket->is_unwatched ||
+                          socket->seen.state == SOCKET_UNKNOWN ||
                           (socket_state_is_good(socket->seen.state) && socket->listener.owner != OWNER_SERVICE);
 
         if (is_suspect && !socket->is_suspect)

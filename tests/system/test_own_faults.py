@@ -148,6 +148,30 @@ def test_a_service_that_was_applied_without_a_descriptor_left_starts_once_there_
     box.hero("remove", "short")
 
 
+def test_a_socket_that_came_without_a_descriptor_left_is_seen_once_there_is_one(box):
+    """Nothing changes any more then that would have the server look."""
+    box.apply(service(box, "plain", restart={"delay_ms": 0}),
+              {**service(box, "hidden", restart={"delay_ms": 0}, systemd={"PrivateTmp": True}), "sockets": ["/tmp/hidden.sock"],
+               "exec": [box.fixture("herodemo_server"), "--name", "hidden", "--socket", "/tmp/hidden.sock", "--ready", "notify"]})
+    for name in ("plain", "hidden"):
+        box.wait_state(name, "running", 10)
+    before = {name: box.main_pid(f"hero-{name}.service") for name in ("plain", "hidden")}
+    box.run(limit_descriptors(box, 3))
+    try:
+        box.run(["kill", "-KILL", *map(str, before.values())])
+        for name in before:
+            box.wait_for(lambda: box.main_pid(f"hero-{name}.service") not in (0, before[name])
+                         and box.unit_property(f"hero-{name}.service", "ActiveState") == "active", 5, "it is up again")
+        time.sleep(1)  # the span is what is tested: twenty sweeps
+        assert [status(box, name)["sockets"][0]["state"] for name in before] != ["alive", "alive"]
+    finally:
+        box.run(limit_descriptors(box, 1024))
+    for name in before:
+        box.wait_for(lambda: status(box, name)["sockets"][0]["state"] == "alive", 3, f"{name}: it is looked at again")
+        box.wait_state(name, "running", 3)
+    box.hero("remove", *before)
+
+
 def test_a_server_that_was_stopped_for_seconds_calls_no_healthy_service_failed_or_degraded(box):
     names = [f"s{i:02}" for i in range(20)]
     for name in names[::2]:  # half of them are being asked whenever the server stops
