@@ -143,16 +143,20 @@ static int weight(const PortOwners *o, pid_t pid, const char *unit) {
         return is_manager((uint32_t) pid, unit) ? 2 : 1;
 }
 
-/* Takes the best of the holders that a search has found. */
-static void take_holders(const PortOwners *o, const HolderSearch *search, Entry *e) {
+/* Takes the best of the holders that a search has found. False: of one it cannot be told just now, and it may be the
+ * best. */
+static bool take_holders(const PortOwners *o, const HolderSearch *search, Entry *e) {
         size_t n;
         const SocketHolder *holders = holder_search_found(search, &n);
         int best = 0;
 
         for (size_t i = 0; i < n; i++) {
                 _cleanup_free_ char *unit = NULL;
+                int r = process_unit_of(holders[i].pid, is_user(o), &unit);
 
-                if (process_unit_of(holders[i].pid, is_user(o), &unit) < 0 || weight(o, holders[i].pid, unit) <= best)
+                if (service_step_may_pass(r))
+                        return false;
+                if (r < 0 || weight(o, holders[i].pid, unit) <= best)
                         continue;
                 best = weight(o, holders[i].pid, unit);
                 e->holder = holders[i];
@@ -160,6 +164,7 @@ static void take_holders(const PortOwners *o, const HolderSearch *search, Entry 
                 process_command_of(holders[i].pid, e->owner.command);
                 (void) snprintf(e->owner.unit, sizeof e->owner.unit, "%s", unit);
         }
+        return true;
 }
 
 /* What it has made itself is found at once, without a look at all processes. */
@@ -177,8 +182,7 @@ static void look_in_unit(const PortOwners *o, const Action *a, const PortListene
         if (holder_search_new(&l->socket, 1, folder, &search) < 0 ||
             holder_search_step(search, DESCRIPTORS_AT_ONCE) < 0)
                 return;
-        take_holders(o, search, e);
-        e->is_known = e->owner.pid > 0;
+        e->is_known = take_holders(o, search, e) && e->owner.pid > 0;
 }
 
 static void go_on_later(PortOwners *o) {
@@ -194,8 +198,8 @@ static void search(PortOwners *o) {
 
         o->has_failed = service_step_may_pass(r);
         if (e && !o->has_failed) {
-                take_holders(o, o->search, e);
-                e->is_known = true;
+                e->is_known = take_holders(o, o->search, e);
+                o->has_failed = !e->is_known;
         }
         if (r != 0)
                 o->search = holder_search_free(o->search);
@@ -241,8 +245,11 @@ const PortOwner *port_owners_ask(PortOwners *o, const Service *service, const Po
 
         if (!e) {
                 e = add(o, listener);
-                if (!e)
+                if (!e) {
+                        o->has_failed = true;
+                        go_on_later(o); /* which has whoever asks ask again */
                         return NULL;
+                }
                 for (size_t i = 0; i < service->definition->n_actions && !e->is_known; i++)
                         look_in_unit(o, &service->actions[i], listener, e);
                 if (!e->is_known && !o->search)

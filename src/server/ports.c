@@ -143,6 +143,7 @@ static bool sight(Ports *k, Service *s, ServicePort *port) {
                 death_doubt_raise(&s->actions[port->definition->action], &port->doubt_until_usec);
         port->state = seen.state;
         remember_listener(port, &seen);
+        k->to_sweep = k->to_sweep || (seen.socket != 0 && !port->listener_unit); /* there was no memory for its name */
         if (appeared) {
                 port->seen_alive = true;
                 probing_port_appeared(s, (int) (port - s->ports));

@@ -7,9 +7,12 @@
 
 #include "faults/fault_scenario.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/outcome.h"
 #include "base/text_stream.h"
@@ -24,6 +27,7 @@
 #include "server/bus_service.h"
 #include "server/bus_signals.h"
 #include "server/definitions.h"
+#include "server/ports.h"
 #include "server/service_json.h"
 #include "server/service_why.h"
 #include "server/supervisor.h"
@@ -666,4 +670,73 @@ static int run_telling(char **ret_text) {
 
 TEST(what_could_not_be_told_of_a_service_is_still_to_be_told) {
         ASSERT(fault_run(&(FaultScenario){ "signal", prepare_house, run_telling, NULL }, false));
+}
+
+/* -- whose a port is -- */
+
+static int port_listener;
+static char port_text[96];
+
+static bool listen_on_a_port(void) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t n = sizeof address;
+
+        port_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (port_listener < 0 || bind(port_listener, (void *) &address, n) < 0 || listen(port_listener, 1) < 0 ||
+            getsockname(port_listener, (void *) &address, &n) < 0)
+                return false;
+        (void) snprintf(port_text, sizeof port_text, "{\"name\": \"port\", \"exec\": \"/bin/port\", \"ports\": [%d]}",
+                        ntohs(address.sin_port));
+        return true;
+}
+
+static bool port_is_told(const ServicePort *port) {
+        return port->state == SOCKET_FOREIGN && port->listener_pid == (uint32_t) getpid() && port->listener_unit;
+}
+
+/* The n-th allocation of the first look fails; true: who listens is found all the same, soon. */
+static bool port_is_found(uint64_t n, uint64_t *ret_n_seen) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(supervisor_freep) Supervisor *s = NULL;
+        _cleanup_free_ char *message = NULL;
+        const SupervisorOptions options = {
+                .socket_dir = base,
+                .exec_dir = base,
+                .alert_dir = base,
+                .store_path = store_path,
+                .shim = "/usr/bin/hero_proc_notify",
+        };
+        const ServicePort *port;
+
+        if (sd_event_new(&event) < 0 || supervisor_new(event, &options, &s, &message) != 0)
+                abort();
+        port = &supervisor_find(s, "port")->ports[0];
+        fault_begin(FAULT_ALLOCATION, n, 1);
+        ports_begin(supervisor_ports(s));
+        (void) fault_end();
+        *ret_n_seen = fault_plan->n_seen;
+        for (int turn = 0; turn < 50 && !port_is_told(port); turn++)
+                (void) sd_event_run(event, 20 * USEC_PER_MSEC);
+        return port_is_told(port);
+}
+
+/* Between the first and the last ones there are the folders of all processes, of which some come and go. */
+TEST(who_has_a_port_is_found_though_there_was_no_memory_to_look_for_him) {
+        _cleanup_free_ char *message = NULL;
+        uint64_t n_all, n_seen;
+        Store *s = NULL;
+
+        forget_files();
+        ASSERT(listen_on_a_port());
+        ASSERT(store_open(store_path, &s, &message) == 0);
+        ASSERT(store_put_definition(s, "port", port_text, true) == 0);
+        store_close(s);
+        for (uint64_t i = 0; i < 10; i++) {
+                ASSERT(port_is_found(UINT64_MAX, &n_all));
+                if (!port_is_found(i + 1, &n_seen))
+                        FAIL("no memory at %d", (int) i + 1);
+                if (n_all > i && !port_is_found(n_all - i, &n_seen))
+                        FAIL("no memory at %d, %d before the end", (int) (n_all - i), (int) i);
+        }
+        (void) close(port_listener);
 }
