@@ -24,7 +24,13 @@ int port_files_open(pid_t pid, PortFiles *ret) {
 
         if (files.tcp < 0)
                 return -errno;
-        files.tcp6 = open_of(pid, "tcp6"); /* a kernel without IPv6 has none */
+        files.tcp6 = open_of(pid, "tcp6");
+        if (files.tcp6 < 0 && errno != ENOENT) { /* a kernel without IPv6 has none */
+                int r = -errno;
+
+                (void) close(files.tcp);
+                return r;
+        }
         *ret = files;
         return 0;
 }

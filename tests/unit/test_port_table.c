@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,6 +133,24 @@ TEST(another_network_is_read_from_its_files) {
                 ASSERT_EQ(port_table_refresh(t, &changed), 0);
                 ASSERT(changed && !port_table_find(t, seen.port, &n));
         }
+}
+
+/* Else whoever listens there by IPv6 would be missing for as long as the table lives. */
+TEST(another_network_is_not_opened_by_halves) {
+        _cleanup_(port_table_freep) PortTable *t = NULL;
+        struct rlimit before, one_more;
+        int fd = dup(STDIN_FILENO), r;
+
+        ASSERT(fd >= 0 && getrlimit(RLIMIT_NOFILE, &before) == 0);
+        (void) close(fd);
+        one_more = (struct rlimit){ (rlim_t) fd + 1, before.rlim_max };
+        ASSERT(setrlimit(RLIMIT_NOFILE, &one_more) == 0);
+        r = port_table_new_of(getpid(), &t);
+        ASSERT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        ASSERT_EQ(r, -EMFILE);
+        ASSERT_EQ(dup(STDIN_FILENO), fd);
+        ASSERT_EQ(port_table_new_of(getpid(), &t), 0);
+        (void) close(fd);
 }
 
 TEST(of_several_on_one_port_the_nearest_comes_first) {
