@@ -90,6 +90,8 @@ static bool is_end_of_everything(const Service *s) {
 
 static void record_change(Service *s, ServiceState old, ReasonCode code) {
         s->state_since_realtime_usec = clock_realtime_usec();
+        if (s->shown_state == SERVICE_FAILED)
+                supervisor_metrics(s->supervisor)->n_failures[code]++;
         log_line(severity(s->shown_state), "%s: %s -> %s%s%s", s->definition->name, service_state_to_string(old),
                  service_state_to_string(s->shown_state), s->shown_text ? ": " : "",
                  s->shown_text ? s->shown_text : "");
@@ -108,9 +110,6 @@ static void publish(Service *s, const ServiceDecision *d) {
         s->shown_lives = lives_of(s);
         if (old != d->state) {
                 s->shown_state = d->state;
-                if (d->state == SERVICE_FAILED)
-                        supervisor_metrics(s->supervisor)
-                                ->n_failures[d->n_reasons > 0 ? d->reasons[0].code : REASON_NONE]++;
                 if (!is_end_of_everything(s) && !goes_on(s, d->state))
                         record_change(s, old, d->n_reasons > 0 ? (ReasonCode) d->reasons[0].code : REASON_NONE);
         }

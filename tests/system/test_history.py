@@ -145,3 +145,20 @@ def test_it_is_bounded_and_keeps_the_newest(box):
     box.wait_state("busy", "running", 5)
     assert len(box.hero_json("history", "busy", "-n", "all")) <= 3, "a service of the same name begins anew"
     box.hero("remove", "busy")
+
+
+def failures_counted(box) -> dict:
+    reply = box.output("busctl", "--json=short", "call", "org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager", "Metrics")
+    return json.loads(json.loads(reply)["data"][0])["failures"]
+
+
+def test_a_failure_that_goes_on_over_a_restart_of_the_server_is_no_new_one(box):
+    box.apply({"name": "over", "exec": "exit 7", "restart": {"policy": "never"}}, check=False)
+    box.wait_state("over", "failed", 10)
+    before = box.hero_json("history", "over")
+    assert failures_counted(box)["process-died"] >= 1
+    box.restart_server()
+    box.wait_state("over", "failed", 10)
+    assert box.hero_json("history", "over") == before
+    assert failures_counted(box)["process-died"] == 0
+    box.hero("remove", "over")
