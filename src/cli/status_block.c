@@ -175,7 +175,7 @@ static void print_probe(FILE *out, struct json_object *probe, uint64_t now_usec)
 static void print_healing(FILE *out, struct json_object *service, uint64_t now_usec) {
         struct json_object *healing = json_object_object_get(service, "healing");
         const char *held;
-        uint64_t next_usec;
+        uint64_t next_usec, attempts = status_json_number(healing, "attempts");
         char span[TIME_TEXT_MAX];
 
         if (!healing)
@@ -187,8 +187,8 @@ static void print_healing(FILE *out, struct json_object *service, uint64_t now_u
                 fprintf(out, "no restart: %s\n", held);
                 return;
         }
-        fprintf(out, "restarted %" PRIu64 " times by hero_proc, %" PRIu64 " left",
-                status_json_number(healing, "attempts"), status_json_number(healing, "attempts_left"));
+        fprintf(out, "restarted %" PRIu64 " time%s by hero_proc, %" PRIu64 " left", attempts, attempts == 1 ? "" : "s",
+                status_json_number(healing, "attempts_left"));
         if (next_usec > now_usec) {
                 time_text_span(next_usec - now_usec, span);
                 fprintf(out, "; the next in %s", span);

@@ -116,8 +116,9 @@ static void say_action(FILE *f, const Service *s, ReasonCode code, const Action 
                 break;
         case REASON_CRASH_LOOP:
                 say_how_it_ended(f, a);
-                fprintf(f, ", restarted %u times within %" PRIu64 " s and given up",
-                        a->definition->restart.max_attempts, a->definition->restart.window_usec / USEC_PER_SEC);
+                fprintf(f, ", restarted %u time%s within %" PRIu64 " s and given up",
+                        a->definition->restart.max_attempts, a->definition->restart.max_attempts == 1 ? "" : "s",
+                        a->definition->restart.window_usec / USEC_PER_SEC);
                 break;
         case REASON_EXITED:
                 fprintf(f, "left with success while the service needs it");
@@ -127,7 +128,8 @@ static void say_action(FILE *f, const Service *s, ReasonCode code, const Action 
                 break;
         case REASON_ACTION_FAILED:
                 if (a->facts.load != UNIT_LOADED && a->facts.load != UNIT_NOT_LOADED)
-                        fprintf(f, "systemd cannot use its unit (see systemctl status %s)", a->unit);
+                        fprintf(f, "systemd cannot use its unit (see systemctl %sstatus %s)",
+                                supervisor_options(s->supervisor)->is_user ? "--user " : "", a->unit);
                 else if (unit_facts_ever_started(&a->facts))
                         say_how_it_ended(f, a);
                 else
@@ -238,6 +240,13 @@ static void say_probe(FILE *f, ReasonCode code, const ServiceProbe *p) {
         say_failures(f, p);
 }
 
+static bool was_started(const Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++)
+                if (unit_facts_ever_started(&s->actions[i].facts))
+                        return true;
+        return false;
+}
+
 static void say_service(FILE *f, const Service *s, ReasonCode code) {
         switch ((int) code) {
         case REASON_SYSTEMD_UNREACHABLE:
@@ -247,14 +256,14 @@ static void say_service(FILE *f, const Service *s, ReasonCode code) {
                       f);
                 break;
         case REASON_STOPPED_BY_OPERATOR:
-                fprintf(f, s->definition->autostart ? "stopped by an operator" : "not started");
+                fprintf(f, s->definition->autostart || was_started(s) ? "stopped by an operator" : "not started");
                 break;
         case REASON_EXITED:
                 fprintf(f, "done");
                 break;
         case REASON_RESTART_BUDGET:
-                fprintf(f, "restarted %u times by hero_proc, and dead again: now it is restarted slowly",
-                        s->healing.n_attempts);
+                fprintf(f, "restarted %u time%s by hero_proc, and dead again: now it is restarted slowly",
+                        s->healing.n_attempts, s->healing.n_attempts == 1 ? "" : "s");
                 break;
         default:
                 fprintf(f, "%s", reason_code_to_string(code));

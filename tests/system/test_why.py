@@ -174,6 +174,16 @@ def test_of_one_that_an_operator_stopped_it_says_so_by_whichever_way(box):
     remove(box, "calm")
 
 
+def test_of_one_that_is_started_by_hand_only_it_tells_a_stop_from_no_start(box):
+    box.apply(sleeper("manual", autostart=False))
+    box.wait_state("manual", "stopped", WITHIN_SECONDS)
+    assert why(box, "manual")[2]["Because"] == ["not started"]
+    box.hero("start", "manual")
+    box.hero("stop", "manual")
+    assert why(box, "manual")[2]["Because"] == ["stopped by an operator"]
+    remove(box, "manual")
+
+
 def test_of_a_oneshot_that_is_done_it_says_that_it_is_done(box):
     box.apply(sleeper("once", exec="true", kind="oneshot"))
     box.wait_state("once", "stopped", WITHIN_SECONDS)
