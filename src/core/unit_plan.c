@@ -198,6 +198,17 @@ static void add_restart(PropertyList *l, const ActionDefinition *a) {
         }
 }
 
+/* What systemd raises to a power is near to doubling. NRestarts counts a restart when the pause before it is over. */
+uint64_t unit_plan_pause_usec(const RestartRule *r, uint32_t n_restarts, unsigned systemd_version) {
+        uint64_t pause_usec = r->delay_usec;
+
+        if (systemd_version < 254 || r->delay_usec == 0 || r->delay_usec >= r->max_delay_usec)
+                return pause_usec;
+        for (uint32_t i = 0; i < n_restarts && pause_usec < r->max_delay_usec; i++)
+                pause_usec *= 2;
+        return pause_usec < r->max_delay_usec ? pause_usec : r->max_delay_usec;
+}
+
 static void add_limits(PropertyList *l, const ActionDefinition *a) {
         if (a->memory_max_bytes != UINT64_MAX)
                 property_add_u64(l, "MemoryMax", a->memory_max_bytes);

@@ -32,5 +32,9 @@ int unit_plan_check(const ServiceDefinition *d, const UnitPlanContext *context, 
  * systemd would alter at a daemon-reload. */
 bool unit_plan_needs_shim(const ServiceDefinition *d, size_t action);
 
+/* How long systemd waits before it restarts a unit of that NRestarts once more: from 254 on the pause grows with each.
+ */
+uint64_t unit_plan_pause_usec(const RestartRule *r, uint32_t n_restarts, unsigned systemd_version);
+
 /* Where the ready file of an action is: DIRECTORY/.ready, or .ready.ACTION in a service of several. To be freed. */
 char *unit_plan_ready_file(const ServiceDefinition *d, size_t action);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "core/json_tree.h"
+#include "core/unit_plan.h"
 #include "server/evaluation.h"
 #include "server/ports.h"
 #include "server/service_evidence.h"
@@ -80,22 +81,10 @@ static struct json_object *json_of_tries(const Service *s) {
 
 /* -- what happens next -- */
 
-/* systemd 254 and later let the pause grow as unit_plan.c tells them; what they raise to a power is near to doubling.
- */
-static uint64_t pause_of_systemd(const Action *a) {
-        const RestartRule *rule = &a->definition->restart;
-        uint64_t pause_usec = rule->delay_usec;
-
-        if (systemd_client_version(supervisor_systemd(a->service->supervisor)) < 254)
-                return pause_usec;
-        for (uint32_t i = 1; i < a->facts.n_restarts && pause_usec < rule->max_delay_usec; i++)
-                pause_usec *= 2;
-        return pause_usec < rule->max_delay_usec || rule->delay_usec > rule->max_delay_usec ? pause_usec
-                                                                                            : rule->max_delay_usec;
-}
-
 static void add_next_of_action(struct json_object *next, const Action *a, uint64_t now_usec) {
         ActionJudgement j = action_judge(a, now_usec);
+        uint64_t pause_usec = unit_plan_pause_usec(&a->definition->restart, a->facts.n_restarts,
+                                                   systemd_client_version(supervisor_systemd(a->service->supervisor)));
 
         if (a->task == TASK_STOP)
                 add_next(next, 0, "", a->definition->name, " is being stopped");
@@ -109,7 +98,7 @@ static void add_next_of_action(struct json_object *next, const Action *a, uint64
                          to_realtime_usec(usec_add(a->facts.exec_main_start_usec, a->definition->start_timeout_usec)),
                          "", a->definition->name, " is given up, unless it is ready");
         else if (j.phase == ACTION_BACKOFF)
-                add_next(next, to_realtime_usec(usec_add(a->facts.inactive_enter_usec, pause_of_systemd(a))),
+                add_next(next, to_realtime_usec(usec_add(a->facts.inactive_enter_usec, pause_usec)),
                          "systemd restarts ", a->definition->name, "");
 }
 
@@ -215,8 +204,13 @@ static void add_probe_command(struct json_object *commands, const ServiceProbe *
                 add_once(commands, "curl -i %s%s", where, p->path);
 }
 
+/* What is typed is for the manager that the server serves. */
+static const char *option_of(const Service *s) {
+        return supervisor_options(s->supervisor)->is_user ? "--user " : "";
+}
+
 static void add_command(struct json_object *commands, const Service *s, const Reason *reason) {
-        const char *name = s->definition->name, *subject = evaluation_reason_subject(s, reason);
+        const char *option = option_of(s), *name = s->definition->name, *subject = evaluation_reason_subject(s, reason);
 
         switch ((ReasonSubject) reason->subject) {
         case SUBJECT_PROBE:
@@ -229,19 +223,19 @@ static void add_command(struct json_object *commands, const Service *s, const Re
                 add_once(commands, "ss -ltnp 'sport = :%u'", s->definition->ports[reason->index].port);
                 break;
         case SUBJECT_DEPENDENCY:
-                add_once(commands, "hero_proc why %s", subject);
+                add_once(commands, "hero_proc %swhy %s", option, subject);
                 return;
         case SUBJECT_ACTION:
                 if (reason->code == REASON_STOPPED_BY_OPERATOR)
-                        add_once(commands, "hero_proc start %s", name);
+                        add_once(commands, "hero_proc %sstart %s", option, name);
                 else
-                        add_once(commands, "systemctl status %s", s->actions[reason->index].unit);
+                        add_once(commands, "systemctl %sstatus %s", option, s->actions[reason->index].unit);
                 break;
         case SUBJECT_SERVICE:
                 if (reason->code == REASON_STOPPED_BY_OPERATOR || reason->code == REASON_EXITED)
-                        add_once(commands, "hero_proc start %s", name);
-                else
-                        add_once(commands, "systemctl is-system-running");
+                        add_once(commands, "hero_proc %sstart %s", option, name);
+                else if (reason->code == REASON_SYSTEMD_UNREACHABLE)
+                        add_once(commands, "systemctl %sis-system-running", option);
                 break;
         }
 }
@@ -252,8 +246,8 @@ static struct json_object *json_of_commands(const Service *s) {
         for (size_t i = 0; i < s->n_shown; i++)
                 add_command(commands, s, &s->shown[i]);
         if (s->shown_state == SERVICE_FAILED || s->shown_state == SERVICE_RESTARTING) {
-                add_once(commands, "hero_proc logs %s", s->definition->name);
-                add_once(commands, "hero_proc reset-failed %s", s->definition->name);
+                add_once(commands, "hero_proc %slogs %s", option_of(s), s->definition->name);
+                add_once(commands, "hero_proc %sreset-failed %s", option_of(s), s->definition->name);
         }
         return commands;
 }

@@ -126,3 +126,27 @@ def test_the_users_server_may_have_as_many_sockets_in_view_as_the_machines(box):
     """Each takes a descriptor, and systemd gives a user's processes 1024."""
     limits = box.read_file(f"/proc/{box.main_pid('hero_proc.service', USER)}/limits")
     assert re.search(r"^Max open files +(\d+)", limits, re.MULTILINE)[1] == "16384", limits
+
+
+def test_what_a_user_is_told_to_type_is_for_the_users_own_manager(box):
+    box.apply({"name": "crashing", "exec": "exit 7", "restart": {"policy": "never"}}, user=USER, check=False)
+    box.wait_state("crashing", "failed", 10, USER)
+    commands = box.hero_json("why", "crashing", user=USER)["commands"]
+    assert commands == ["systemctl --user status hero-crashing.service", "hero_proc --user logs crashing",
+                        "hero_proc --user reset-failed crashing"], commands
+    assert "hero-crashing.service" in box.run(commands[0].split(), user=USER, check=False).stdout
+    box.hero("stop", "crashing", user=USER)
+    box.wait_state("crashing", "stopped", 10, USER)
+    assert box.hero_json("why", "crashing", user=USER)["commands"] == ["hero_proc --user start crashing"]
+    remove(box, "crashing")
+
+
+def test_restarts_that_are_used_up_are_nothing_to_ask_systemd_about(box):
+    box.apply(service(box, "worn", on_unhealthy="restart", restart={**RULE, "max_attempts": 1}), user=USER)
+    box.wait_state("worn", "running", 10, USER)
+    break_handler(box, "worn")
+    told = box.wait_for(lambda: (t := box.hero_json("why", "worn", user=USER))["reasons"] and
+                        t["reasons"][0]["code"] == "restart-budget" and t, 20, "its restart is used up")
+    assert told["reasons"][0]["text"].startswith("restarted 1 time by hero_proc, and dead again"), told
+    assert not [command for command in told["commands"] if "is-system-running" in command], told
+    remove(box, "worn")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit_test.h"
 
+#include "base/clock.h"
 #include "base/outcome.h"
 #include "core/unit_plan.h"
 
@@ -109,6 +110,17 @@ TEST(newer_properties_are_kept_from_older_systemd) {
         ASSERT_STREQ(text_of(property(new, "RestartMaxDelayUSec")), "60000000");
         json_object_put(old);
         json_object_put(new);
+}
+
+/* While it waits for the second restart, NRestarts is still 1. */
+TEST(the_pause_before_a_restart_grows_with_each_that_was_made) {
+        const RestartRule rule = { .delay_usec = USEC_PER_SEC, .max_delay_usec = 60 * USEC_PER_SEC };
+
+        ASSERT_EQ(unit_plan_pause_usec(&rule, 0, 257), USEC_PER_SEC);
+        ASSERT_EQ(unit_plan_pause_usec(&rule, 1, 257), 2 * USEC_PER_SEC);
+        ASSERT_EQ(unit_plan_pause_usec(&rule, 2, 254), 4 * USEC_PER_SEC);
+        ASSERT_EQ(unit_plan_pause_usec(&rule, 6, 257), 60 * USEC_PER_SEC);
+        ASSERT_EQ(unit_plan_pause_usec(&rule, 2, 252), USEC_PER_SEC);
 }
 
 TEST(the_anchor_orders_itself_before_its_actions) {
