@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from ledger import explain, line_of, read, write  # noqa: E402  pylint: disable=
 from report import ledger_text, sum_text  # noqa: E402  pylint: disable=wrong-import-position
 
 STORE_BYTES = "4M"  # small, so that it can be filled
+FLOOD_LINE = re.compile(r"^.*: line [0-9]+ of \S+ \.+\n", re.MULTILINE)  # the log goes without
 
 
 def run_in(box: Box, seed: int, seconds: float, *options: str) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def campaign(options: argparse.Namespace, rest: list[str]) -> tuple[dict[str, An
             where["systemd"] = system_of(box)
             log = REPOSITORY / "build" / "test-logs" / f"chaos-{options.seed}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(box.journal())
+            log.write_text(FLOOD_LINE.sub("", box.journal()))
             log.with_suffix(".txt").write_text("\n\n".join([*report["shown"], *report["done"]]), encoding="utf-8")
     finally:
         subprocess.run(["rm", "-rf", str(layer)], check=True)

@@ -33,7 +33,7 @@ HANDLER_FAULTS = ["close", "hang", "half-body", "half-hang", "short-header", "st
 # (weight, kind); the kinds are methods of chaos.py
 SERVICE_STEPS = [
     (14, "handler"), (3, "close_listener"), (4, "unlink_listener"), (3, "remove_socket"), (3, "stranger"), (2, "freeze"),
-    (4, "pause"), (8, "kill"), (4, "crash"), (2, "terminate"), (2, "children"),
+    (4, "pause"), (8, "kill"), (4, "crash"), (2, "terminate"), (2, "children"), (1, "flood_log"),
     (5, "start"), (5, "stop"), (5, "restart"), (6, "reset_failed"), (4, "apply_words"), (4, "apply_units"), (2, "remove"),
     (3, "systemctl_stop"), (2, "systemctl_start"), (2, "systemctl_restart"), (2, "systemctl_stop_action"), (1, "slice_stop"),
 ]
@@ -93,6 +93,8 @@ class Planner:
             step.with_["path"] = self._random.choice([*action.paths, "*"])
         elif kind == "pause":
             step.with_["seconds"] = round(self._random.uniform(0.5, 5), 1)
+        elif kind == "flood_log":
+            step.with_["seconds"] = round(self._random.uniform(0.5, 2), 1)
         elif kind == "crash":
             step.with_["code"] = self._random.choice([1, 3, 134])
         elif kind in ("start", "stop", "restart"):

@@ -22,6 +22,7 @@ from truth import read_pids
 NO_WAIT = 1
 SYSTEMCTL_SETTLES_SECONDS = 2.0
 WAITS_WITHIN_SECONDS = 25.0
+FLOOD_BYTES = 10_000_000  # a second's; not more, as the deaths of the server are read from the same journal at the end
 MOVES_WITHIN_SECONDS = 6.0  # what was asked for at once is done by then: a stop and a start, with their timeouts
 
 
@@ -141,6 +142,21 @@ class ServiceChaos:
     def children(self, shape: ServiceShape, action: str, seconds: float) -> None:
         if shape.action(action).faults:
             self._switched("children left behind", shape, shape.action(action), "fork-children 2", seconds)
+
+    def flood_log(self, shape: ServiceShape, action: str, seconds: float) -> None:
+        """Nothing of it may be seen. So the oracle is told of no fault of this service, which could excuse a row, but only
+        that the switch no longer holds what it held."""
+        unit = shape.action(action)
+        if not unit.faults or not read_pids(unit.cgroup):
+            return
+        line = f"log {FLOOD_BYTES}"
+        self._fault("log: flood", "")
+        self._switch(unit, line + "\n")
+        self._fault("cleared", shape.name, note=line, action=action, means="switch")
+        self._pause_for(seconds)
+        if Path(unit.faults).exists():
+            self._switch(unit, "")
+            self._fault("cleared", shape.name, action=action, means="switch")
 
     def _repair(self, shape: ServiceShape, seconds: float) -> None:
         self._pause_for(seconds)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import subprocess
 import sys
@@ -13,11 +15,33 @@ from box import REPOSITORY
 sys.path.insert(0, str(REPOSITORY / "tests" / "oracle"))
 # pylint: disable=wrong-import-position
 from campaign import arguments, the_same_again  # noqa: E402
+from chaos_plan import SERVICE_STEPS, WORLD_STEPS, Planner  # noqa: E402
+from house_plan import shape_of  # noqa: E402
 from injuries import QUEUE_FULL  # noqa: E402
 from ledger import NOT_RUNNING, explain, line_of, since_last_finding  # noqa: E402
 from report import ledger_text  # noqa: E402
 
 NEEDS_HERO_PROC = False
+
+SECONDS, RATES = 600, (2.5, 0.15, 0.9)
+
+# What chaos.py is to do, without doing it.
+PLAN = """import json, sys
+from argparse import Namespace
+from chaos import Campaign
+campaign = Campaign(Namespace(**json.loads(sys.argv[1])))
+json.dump([campaign.definitions, [str(step) for step in campaign.steps]], sys.stdout)
+"""
+
+
+def plan(seed: int, hash_seed: str) -> tuple[list[Any], list[str]]:
+    """The services and the steps, each with its time, in a Python whose sets and hashes are in an order of their own."""
+    options = {"seed": seed, "seconds": SECONDS, "services": 24, "world": "", "fixture": "herodemo_server",
+               **dict(zip(("service_rate", "world_rate", "kill_rate"), RATES))}
+    said = subprocess.run([sys.executable, "-B", "-c", PLAN, json.dumps(options)], stdin=subprocess.DEVNULL, capture_output=True,
+                          cwd=REPOSITORY / "tests" / "oracle", env={**os.environ, "PYTHONHASHSEED": hash_seed}, text=True, check=True)
+    definitions, steps = json.loads(said.stdout)
+    return definitions, steps
 
 
 def line(seed: int, longest_silence: float = 1.0, **findings: int) -> dict[str, Any]:
@@ -37,6 +61,19 @@ def test_a_campaign_is_had_again_with_all_its_options(_box):
                               text=True, check=True).stdout
         again = shlex.split(said.splitlines()[-1])
         assert again[1] == "tests/oracle/campaign.py" and arguments(again[2:]) == (options, rest), again
+
+
+def test_a_seed_does_the_same_things_at_the_same_times_and_another_one_others(_box):
+    definitions, steps = plan(7, "1")
+    assert (definitions, steps) == plan(7, "2")
+    assert {kind for _, kind in [*SERVICE_STEPS, *WORLD_STEPS]} < {step.split()[1] for step in steps}, "each kind comes"
+
+    shapes = [shape_of(definition) for definition in definitions]
+    drawn = {seed: [str(step) for step in Planner(seed, shapes, SECONDS, *RATES).steps()] for seed in (7, 8)}
+    assert drawn[7] == steps, "it is the seed alone"
+    times, others = ({step.split()[0] for step in these} for these in drawn.values())
+    assert len(times & others) < len(times) / 10, "also to the same services"
+    assert plan(8, "1")[0] != definitions
 
 
 def test_what_stands_out_can_be_explained_also_where_nothing_was_wrong(_box):
