@@ -16,6 +16,9 @@ FIGURE = re.compile(r"([a-z][a-z ]*?) +(\d+)(?:, |$)")
 FINDING = re.compile(rf"^ {{4,5}}(\S.*, (?:{KIND})\b.* at \d+.*: .*)$")
 HEADING = re.compile(r"^== (\w+)$")
 ENDED_BY_LIBRARY = re.compile(r"^ended (\d+) times by (.+)$")
+DAMAGES = re.compile(r"^ {5}(?P<refused>\d+) refused, (?P<told>\d+) told, (?P<whole>\d+) whole(?:, (?P<wrong>\d+) wrong)?$")
+REASON = re.compile(r"^ {5}((?:\S+\.c:\d+|(?:a bit flips|all bits flip) in byte \d+|cut at \d+): .*)$")
+TEST_ENDED = re.compile(r"^(?P<is_well>ok  |FAIL) (?P<test>(?:\S*/)?(?P<program>test_(?:faults|shim_faults|store_damage))(?:\.c)?: (?P<claim>.*))$")
 CAMPAIGN = re.compile(r"^campaign: (\{.*\})$")
 SHOWN_CHARACTERS = 400
 
@@ -37,6 +40,15 @@ PARTS = {
                     "built with AddressSanitizer and UndefinedBehaviorSanitizer: what they find is a crash. A leak is a block "
                     "that is left over, by the count of blocks allocated and freed, in four runs of the same fault one after "
                     "the other; and what LeakSanitizer tells of at the end of each row."),
+    "damage": Part("In one process: the store, damaged", ["injected", "refused", "told", "whole", "wrong"], ["wrong"],
+                   "`tests/unit/test_store_damage.c`. Nothing fails in it: bits of the store's files are flipped, one place after the "
+                   "other, and the files are cut, one length after the other. `refused`: the store is not opened or not read, and "
+                   "the error names the file or calls it damaged. `told`: it is opened, and what is damaged is told of as that. "
+                   "`whole`: it is opened, and each service is there as it was acknowledged; of a damaged log only "
+                   "definitions are promised. `wrong`, of all these: a service is missing or another than was acknowledged and "
+                   "nothing says so, or the store is refused by an error that says neither.",
+                   "built with the same sanitizers: what they find ends the program, and is a finding, and so is what "
+                   "LeakSanitizer tells of at its end."),
     "shim": Part("`hero_proc_notify`, the shim", ["injected", "not run and said so", "not told and said so", "findings"],
                  ["findings"],
                  "`tests/unit/test_shim_faults.c`. The service runs as ordered and is ready when it says so; or it was never "
@@ -64,6 +76,7 @@ PARTS = {
                 "built as it is installed, without sanitizers. A crash is a finding, but for an assertion of libsystemd's own. "
                 "Leaks are not looked for: it ends after each run."),
 }
+PART_OF_PROGRAM = {"test_faults": "library", "test_shim_faults": "shim", "test_store_damage": "damage"}
 
 
 @dataclass
@@ -81,17 +94,18 @@ class Row:
 
     @property
     def findings(self) -> int:
-        return sum(self.figures[name] for name in PARTS[self.part].findings)
+        return sum(self.figures.get(name, 0) for name in PARTS[self.part].findings)
 
     @property
     def errors(self) -> int | None:
-        return next((n for name, n in self.figures.items() if name.endswith("with an error")), None)
+        return next((n for name, n in self.figures.items() if name.endswith("with an error") or name == "refused"), None)
 
 
 @dataclass
 class Campaign:
     rows: list[Row] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)  # the part of each test that failed
     ended_by_library: list[tuple[int, str]] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)  # as the campaign says at its end
 
@@ -103,8 +117,19 @@ def part_of(figures: dict[str, int], heading: str) -> str:
     return next((name for name, part in PARTS.items() if part.figures == [*figures]), "")
 
 
+def damage_row(damages: re.Match[str], test: re.Match[str]) -> Row:
+    """How many were wrong was not always printed: none where the test holds, and who knows how many where it failed."""
+    figures = {name: int(n) for name, n in damages.groupdict().items() if n is not None}
+    tried = figures["refused"] + figures["told"] + figures["whole"]
+    if test["is_well"] == "ok  ":
+        figures.setdefault("wrong", 0)
+    return Row("damage", test["claim"].replace("_", " "), "", tried, {"injected": tried, **figures})
+
+
 def parse(lines: Iterable[str]) -> Campaign:
     campaign, heading = Campaign(), ""
+    damages: re.Match[str] | None = None
+    reasons: list[str] = []  # of the test that has not ended yet, as the one before
     for line in lines:
         if row := ROW.match(line):
             figures = {name: int(n) for name, n in FIGURE.findall(row["figures"])}
@@ -113,6 +138,17 @@ def parse(lines: Iterable[str]) -> Campaign:
                 campaign.rows.append(Row(part, row["scenario"], way, int(row["n"]), figures))
         elif found := FINDING.match(line):
             campaign.found.append(found[1])
+        elif printed := DAMAGES.match(line):
+            damages = printed
+        elif reason := REASON.match(line):
+            reasons.append(reason[1])
+        elif test := TEST_ENDED.match(line):
+            if damages and test["program"] == "test_store_damage":
+                campaign.rows.append(damage_row(damages, test))
+            if test["is_well"] == "FAIL":
+                campaign.failed.append(PART_OF_PROGRAM[test["program"]])
+                campaign.found += [f"{test['test']}: {reason}" for reason in reasons] or [test["test"]]
+            damages, reasons = None, []
         elif said := HEADING.match(line):
             heading = said[1]
         elif ended := ENDED_BY_LIBRARY.match(line):
@@ -128,14 +164,26 @@ def table(heads: list[str], rows: list[list[Any]]) -> list[str]:
 
 
 def _sums(campaign: Campaign) -> list[str]:
-    def row_of(name: str, rows: list[Row]) -> list[Any]:
+    def row_of(name: str, rows: list[Row], n_failed: int) -> list[Any]:
         errors = [row.errors for row in rows if row.errors is not None]
         return [name, len({(row.part, row.scenario) for row in rows}), len(rows), sum(row.runs for row in rows),
-                sum(errors) if errors else "", sum(row.findings for row in rows)]
-    of_parts = {part.name: [row for row in campaign.rows if row.part == name] for name, part in PARTS.items()}
+                sum(errors) if errors else "", sum(row.findings for row in rows) + n_failed]
+    of_parts = {part.name: ([row for row in campaign.rows if row.part == name], campaign.failed.count(name))
+                for name, part in PARTS.items()}
     return table(["part", "scenarios", "scenarios and ways", "runs with a fault", "of them answered or ended with an error", "findings"],
-                 [*(row_of(name, rows) if rows else [name, "not run", "", "", "", ""] for name, rows in of_parts.items()),
-                  row_of("together", campaign.rows)])
+                 [*(row_of(name, rows, n_failed) if rows or n_failed else [name, "not run", "", "", "", ""]
+                    for name, (rows, n_failed) in of_parts.items()),
+                  row_of("together", campaign.rows, len(campaign.failed))])
+
+
+def _beside_sums(campaign: Campaign) -> list[str]:
+    text = []
+    if n_damages := sum(row.runs for row in campaign.rows if row.part == "damage"):
+        text += [f"Of the runs together {n_damages:,} are those of a damaged store, in which nothing fails; `refused` is the error "
+                 "that they end with.", ""]
+    if n := len(campaign.failed):
+        text += [f"Each test of a program in one process that failed is a finding too, beside what its rows say: {n:,}.", ""]
+    return text
 
 
 def _part(name: str, campaign: Campaign) -> list[str]:
@@ -147,6 +195,9 @@ def _part(name: str, campaign: Campaign) -> list[str]:
     if name == "cli":
         text += [f"Ended by libsystemd itself, which is not counted as a finding: {n:,} times by `{where}`.\n"
                  for n, where in campaign.ended_by_library]
+    if name == "damage":
+        return text + table(["test", "damages tried", *shown],
+                            [[row.scenario, row.runs, *(row.figures.get(figure, "") for figure in shown)] for row in rows])
     return text + table(["scenario", "way", "n reached", "runs with a fault", *shown],
                         [[f"`{row.scenario}`", row.way, row.n, row.runs, *(row.figures[figure] for figure in shown)] for row in rows])
 
@@ -165,7 +216,8 @@ def report_text(campaign: Campaign, explanation: str = "") -> str:
             "(`no memory`) or system call (`error`; `EINTR`; `short`: one byte and no more) fails, n = 1, 2, … until a run in "
             "which nothing was left that could fail: that is the `n reached`. `and on`: also all that follow; `30 in a row`: so "
             "many. HACKING.md tells how it is done.", "", *_about(campaign.about), *([explanation, ""] if explanation else []), "## Together", "", *_sums(campaign),
-            "Leaks are looked for in the first part, in the server and in the gateway: `Memory` says under each how.", ""]
+            *_beside_sums(campaign),
+            "Leaks are looked for in the first two parts, in the server and in the gateway: `Memory` says under each how.", ""]
     for name in PARTS:
         text += _part(name, campaign)
     if campaign.found:

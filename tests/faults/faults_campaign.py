@@ -103,6 +103,8 @@ def run_in_process(folder: Path) -> bool:
         done = subprocess.run([program], env={**os.environ, "FAULTS": "all"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace", check=False)
         say(done.stdout)
+        if done.returncode != 0 and "\nFAIL " not in f"\n{done.stdout}":  # a sanitizer or a signal ended it
+            say(f"\nFAIL {program.name}: it ended with {done.returncode} and no test had failed\n")
         is_well = is_well and done.returncode == 0
     return is_well
 

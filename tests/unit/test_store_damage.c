@@ -241,6 +241,13 @@ static void show(Tally *t, const char *what, size_t at, const char *wrong) {
                 printf("     %s %zu: %s\n", what, at, wrong);
 }
 
+/* For the report of `make faults` (tests/faults/fault_report.py). */
+static void print_sum(const Tally *t) {
+        if (is_long())
+                printf("     %zu refused, %zu told, %zu whole, %zu wrong\n", t->n_refused, t->n_told, t->n_whole,
+                       t->n_wrong);
+}
+
 /* ---- one after the other ---- */
 
 /* In `b`, one of `f`, from `at` to `end`. */
@@ -264,8 +271,7 @@ static Tally flip_all(const Files *f, const Bytes *b) {
         Tally t = { 0 };
 
         flip(f, b, 0, b->n, stride, is_long() && f == &closed, &t);
-        if (is_long())
-                printf("     %zu refused, %zu told, %zu whole\n", t.n_refused, t.n_told, t.n_whole);
+        print_sum(&t);
         return t;
 }
 
@@ -282,8 +288,7 @@ static Tally cut_all(const Files *f, bool is_log) {
                 *(is_log ? &cut.log.n : &cut.file.n) = n;
                 show(&t, "cut at", n, try_files(&cut, !is_log, &t));
         }
-        if (is_long())
-                printf("     %zu refused, %zu told, %zu whole\n", t.n_refused, t.n_told, t.n_whole);
+        print_sum(&t);
         return t;
 }
 
