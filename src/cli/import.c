@@ -180,23 +180,48 @@ static char *trim(char *text) {
         return text;
 }
 
-/* The end of the line that begins at `line`, with those that continue it: behind a backslash, or further in. */
-static char *end_of_line(char *line) {
-        char *end = line + strcspn(line, "\n");
+static size_t indent_of(const char *line) {
+        return strspn(line, " \t");
+}
 
-        while (*end && ((end > line && end[-1] == '\\') ||
-                        ((end[1] == ' ' || end[1] == '\t') && end[1 + strspn(end + 1, " \t")] != '\n'))) {
-                if (end > line && end[-1] == '\\')
-                        end[-1] = ' ';
+static bool is_comment(const char *line) {
+        line += indent_of(line);
+        return *line == '#' || *line == ';';
+}
+
+/* Whether `next` stands further in than `line`, whose value it continues then, or is a comment. A section has no value.
+ */
+static bool is_inside(const char *line, const char *next) {
+        size_t indent = indent_of(line), next_indent = indent_of(next);
+
+        return is_comment(next) || (line[indent] != '[' && next_indent > indent && !strchr("\r\n", next[next_indent]));
+}
+
+/* The end of the line that begins at `line`, with those that continue it. What is a comment among them becomes blanks.
+ */
+static char *end_of_line(char *line, bool joins_indented) {
+        char *begin = line, *end = line + strcspn(line, "\n"), *last;
+        bool is_open = false; /* by a backslash */
+
+        while (!is_comment(line)) {
+                last = end > begin && end[-1] == '\r' ? end - 1 : end;
+                *last = *last == '\r' ? ' ' : *last;
+                if (is_comment(begin))
+                        memset(begin, ' ', (size_t) (end - begin));
+                else if ((is_open = last > begin && last[-1] == '\\'))
+                        last[-1] = ' ';
+                if (!*end || !(is_open || (joins_indented && is_inside(line, end + 1))))
+                        break;
                 *end = ' ';
-                end += strcspn(end, "\n");
+                begin = end + 1;
+                end = begin + strcspn(begin, "\n");
         }
         return end;
 }
 
 bool import_next_line(char **text, ImportLine *line) {
         while (**text) {
-                char *begin = *text, *end = end_of_line(begin), *equals;
+                char *begin = *text, *end = end_of_line(begin, line->joins_indented), *equals;
 
                 *text = end + (*end != '\0');
                 *end = '\0';
@@ -209,7 +234,7 @@ bool import_next_line(char **text, ImportLine *line) {
                         return true;
                 }
                 equals = strchr(begin, '=');
-                if (*begin == '#' || *begin == ';' || !equals)
+                if (*begin == '#' || *begin == ';' || !equals || equals == begin)
                         continue;
                 *equals = '\0';
                 line->key = trim(begin);

@@ -52,9 +52,10 @@ int import_parse_boolean(const char *text);
 void import_set_span_ms(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
 void import_set_integer(Import *i, struct json_object *o, const char *key, const char *name, const char *text);
 
-/* One "key = value" of a file in sections, continued lines joined. Changes `*text`, and moves it on; false at its end.
- */
+/* One "key = value" of a file in sections, continued lines joined, or the begin of a section: its key is "". Changes
+ * `*text`, and moves it on; false at its end. */
 typedef struct ImportLine {
+        bool joins_indented; /* a line goes on in those that stand further in, not only behind a backslash */
         const char *section, *key;
         char *value;
 } ImportLine;

@@ -92,7 +92,7 @@ void import_supervisord(Import *i, const char *text) {
         _cleanup_free_ char *copy = import_copy(i, text, strlen(text));
         const char *file = i->about;
         struct json_object *d = NULL;
-        ImportLine line = { .section = "" };
+        ImportLine line = { .joins_indented = true, .section = "" };
         char *rest = copy;
 
         while (rest && import_next_line(&rest, &line)) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/definition_field.h"
 #include "core/definition_systemd.h"
 #include "core/json_tree.h"
 #include "core/service_definition.h"
@@ -184,10 +185,12 @@ static void import_limit(Import *i, struct json_object *d, const ImportLine *lin
         const char *value = line->value;
         char *end;
         double percent = strtod(value, &end);
+        const DefinitionField *quota = definition_field_find("cpu_quota_percent", ~0u);
 
         if (strcmp(value, "infinity") == 0) {
                 take_back(d, line->key);
-        } else if (strcmp(line->key, "CPUQuota") == 0 && end > value && strcmp(end, "%") == 0 && percent >= 1) {
+        } else if (strcmp(line->key, "CPUQuota") == 0 && end > value && strcmp(end, "%") == 0 &&
+                   percent >= (double) quota->min && percent <= (double) quota->max) {
                 json_tree_add_copied(import_object(d, "limits"), "cpu_quota_percent",
                                      json_object_new_int64((int64_t) percent));
         } else if (strcmp(line->key, "MemoryMax") == 0 && is_size(value)) {

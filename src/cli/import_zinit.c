@@ -207,7 +207,9 @@ static void block_line(Reader *r, const Line *line) {
 static void continue_plain(const Reader *r, char *text) {
         struct json_object *words = NULL, *more = import_split_words(r->import, text);
 
-        if (strcmp(r->key, "exec") == 0 && more && json_object_object_get_ex(r->definition, "exec", &words))
+        (void) json_object_object_get_ex(r->definition, "exec", &words);
+        /* A block that was read for the same key before is no array. */
+        if (strcmp(r->key, "exec") == 0 && more && json_object_is_type(words, json_type_array))
                 for (size_t k = 0; k < json_object_array_length(more); k++)
                         json_tree_append(words, json_object_get(json_object_array_get_idx(more, k)));
         else if (strcmp(r->key, "test") != 0)

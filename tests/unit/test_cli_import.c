@@ -187,6 +187,39 @@ TEST(what_zinits_yaml_may_hold_is_read_and_what_is_not_is_told_with_its_line) {
                         "x: line 7: stop: not understood\n");
 }
 
+TEST(lines_of_systemd_go_on_behind_a_backslash_alone_and_past_comments) {
+        ASSERT_IMPORTED(FROM_SYSTEMD,
+                        "[Service]\n# old: /bin/x \\\n    ExecStart=/bin/a \\\n# why \\\n  ; or not\n  -v\n"
+                        "    User=u\r\n\tGroup=g \\\r\n\r\n=x\n[Install]\nWantedBy=x\n",
+                        "[{\"name\":\"web\",\"exec\":[\"/bin/"
+                        "a\",\"-v\"],\"user\":\"u\",\"group\":\"g\",\"autostart\":true}]\n");
+}
+
+TEST(lines_of_supervisord_go_on_further_in_than_their_key) {
+        ASSERT_IMPORTED(FROM_SUPERVISORD,
+                        "[program:a]\n  command=/bin/a\n    -v\n; why\n# and\n    -w\n  user=u\n  =x\n[program:b]\r\n"
+                        "command=/bin/b\r\n  -v\r\n",
+                        "[{\"name\":\"a\",\"exec\":[\"/bin/a\",\"-v\",\"-w\"],\"user\":\"u\"},"
+                        "{\"name\":\"b\",\"exec\":[\"/bin/b\",\"-v\"]}]\n");
+}
+
+TEST(a_quota_beyond_what_a_definition_can_hold_is_told) {
+        ASSERT_IMPORTED(
+                FROM_SYSTEMD,
+                "[Service]\nExecStart=/bin/a\nCPUQuota=1e30%\nCPUQuota=inf%\nCPUQuota=200000%\n[Install]\nWantedBy=x\n",
+                "[{\"name\":\"web\",\"exec\":[\"/bin/a\"],\"autostart\":true}]\n"
+                "x: CPUQuota=1e30%: has no equal; a limit is a plain number here\n"
+                "x: CPUQuota=inf%: has no equal; a limit is a plain number here\n"
+                "x: CPUQuota=200000%: has no equal; a limit is a plain number here\n");
+}
+
+TEST(a_command_of_zinit_after_a_block_of_the_same_key_is_told_where_it_cannot_be_read) {
+        ASSERT_IMPORTED(FROM_ZINIT, "exec: |\n  a\nexec: b \"c\n  d e\n",
+                        "[{\"name\":\"web\",\"exec\":\"a\\n\",\"restart\":{\"policy\":\"always\"}}]\n"
+                        "x: exec: b \"c: cannot be read\n"
+                        "x: line 4: d e: not understood\n");
+}
+
 TEST(words_are_split_as_a_shell_splits_them) {
         static const struct {
                 const char *text, *words;
