@@ -2,10 +2,9 @@
 /* A conversation with systemd: a list of things that we ask, that it answers (well, badly, never, or with something of
  * another type) and that it signals, over a real connection. Each call ends once, whatever systemd says, and never are
  * more under way than a bus and PID 1 can bear. */
-#include "fuzz_target.h"
+#include "fuzz_bus.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "boundary/systemd_client.h"
@@ -64,86 +63,29 @@ static void let_run(Conversation *c) {
 
 /* ---- the messages of a systemd that may be any program ---- */
 
+static const char *const words[] = {
+        "",          "loaded",       "not-found",  "bad-setting",     "masked",       "active",
+        "inactive",  "failed",       "activating", "reloading",       "deactivating", "success",
+        "exit-code", "done",         "stopping",   "running",         "252.39",       "timeout",
+        "dead",      "auto-restart", "canceled",   "shutdown.target",
+};
+static const FuzzWords systemd_words = { words, ELEMENTSOF(words), unit_names, UNITS,
+                                         "/org/freedesktop/systemd1/job/" };
+
 static const char *some_word(FuzzInput *in) {
-        static const char *const words[] = {
-                "",          "loaded",       "not-found",  "bad-setting",     "masked",       "active",
-                "inactive",  "failed",       "activating", "reloading",       "deactivating", "success",
-                "exit-code", "done",         "stopping",   "running",         "252.39",       "timeout",
-                "dead",      "auto-restart", "canceled",   "shutdown.target",
-        };
-        static char text[256];
-        uint8_t which = fuzz_byte(in);
-
-        if (which < ELEMENTSOF(words))
-                return words[which];
-        if (which < 64)
-                return unit_names[which % UNITS];
-        _cleanup_free_ char *s = fuzz_string(in, NULL);
-        for (char *c = s; *c; c++) /* sd-bus sends UTF-8 only */
-                *c &= 0x7f;
-        (void) snprintf(text, sizeof text, "%s", s);
-        return text;
+        return fuzz_word(in, &systemd_words);
 }
-
-static void append_any(sd_bus_message *m, FuzzInput *in, unsigned depth);
 
 static void append_basic(sd_bus_message *m, char type, FuzzInput *in) {
-        union {
-                uint8_t y;
-                int b;
-                int32_t i;
-                uint32_t u;
-                int64_t x;
-                uint64_t t;
-        } v = { 0 };
-
-        if (type == 's') {
-                CLAIM(sd_bus_message_append_basic(m, 's', some_word(in)) >= 0, "s");
-                return;
-        }
-        if (type == 'o') {
-                char path[64];
-
-                (void) snprintf(path, sizeof path, "/org/freedesktop/systemd1/job/%u", fuzz_number(in, 1));
-                CLAIM(sd_bus_message_append_basic(m, 'o', path) >= 0, "%s", path);
-                return;
-        }
-        v.t = fuzz_number(in, 4) | (uint64_t) fuzz_byte(in) << 56;
-        if (type == 'b')
-                v.b = v.t & 1;
-        CLAIM(sd_bus_message_append_basic(m, type, &v) >= 0, "%c", type);
+        fuzz_append_basic(m, type, in, &systemd_words);
 }
 
-/* A value of a type that systemd's properties have, in a variant. */
 static void append_variant(sd_bus_message *m, const char *type, FuzzInput *in) {
-        CLAIM(sd_bus_message_open_container(m, 'v', type) >= 0, "%s", type);
-        if (strcmp(type, "ay") == 0) {
-                uint8_t id[16];
-
-                for (size_t i = 0; i < sizeof id; i++)
-                        id[i] = fuzz_byte(in);
-                CLAIM(sd_bus_message_append_array(m, 'y', id, fuzz_byte(in) % 4 ? sizeof id : 3) >= 0, "ay");
-        } else if (strcmp(type, "(uo)") == 0) {
-                CLAIM(sd_bus_message_open_container(m, 'r', "uo") >= 0, "(uo)");
-                append_basic(m, 'u', in);
-                append_basic(m, 'o', in);
-                CLAIM(sd_bus_message_close_container(m) >= 0, "(uo)");
-        } else {
-                append_basic(m, type[0], in);
-        }
-        CLAIM(sd_bus_message_close_container(m) >= 0, "v");
-}
-
-static const char *some_type(FuzzInput *in) {
-        static const char *const types[] = { "s", "u", "i", "t", "b", "o", "y", "x", "ay", "(uo)" };
-
-        return types[fuzz_byte(in) % ELEMENTSOF(types)];
+        fuzz_append_variant(m, type, in, &systemd_words);
 }
 
 static void append_properties(sd_bus_message *m, FuzzInput *in) {
-        static const struct {
-                const char *name, *type;
-        } known[] = {
+        static const FuzzProperty known[] = {
                 { "LoadState", "s" },
                 { "ActiveState", "s" },
                 { "SubState", "s" },
@@ -161,29 +103,15 @@ static void append_properties(sd_bus_message *m, FuzzInput *in) {
                 { "Description", "s" },
         };
 
-        CLAIM(sd_bus_message_open_container(m, 'a', "{sv}") >= 0, "a{sv}");
-        for (unsigned n = fuzz_byte(in) % 16; n > 0; n--) {
-                uint8_t which = fuzz_byte(in);
-                size_t i = which % ELEMENTSOF(known);
-
-                CLAIM(sd_bus_message_open_container(m, 'e', "sv") >= 0, "{sv}");
-                CLAIM(sd_bus_message_append_basic(m, 's', known[i].name) >= 0, "s");
-                append_variant(m, which & 0x80 ? some_type(in) : known[i].type, in);
-                CLAIM(sd_bus_message_close_container(m) >= 0, "{sv}");
-        }
-        CLAIM(sd_bus_message_close_container(m) >= 0, "a{sv}");
+        fuzz_append_properties(m, in, &systemd_words, known, ELEMENTSOF(known));
 }
 
 static void append_units(sd_bus_message *m, FuzzInput *in) {
         static const char types[] = "ssssssouso";
 
         CLAIM(sd_bus_message_open_container(m, 'a', "(ssssssouso)") >= 0, "a");
-        for (unsigned n = fuzz_byte(in) % 40; n > 0; n--) {
-                CLAIM(sd_bus_message_open_container(m, 'r', types) >= 0, "r");
-                for (const char *type = types; *type; type++)
-                        append_basic(m, *type, in);
-                CLAIM(sd_bus_message_close_container(m) >= 0, "r");
-        }
+        for (unsigned n = fuzz_byte(in) % 40; n > 0; n--)
+                fuzz_append_struct(m, types, in, &systemd_words);
         CLAIM(sd_bus_message_close_container(m) >= 0, "a");
 }
 
@@ -197,7 +125,7 @@ static void append_any(sd_bus_message *m, FuzzInput *in, unsigned depth) {
                         append_units(m, in);
                         break;
                 case 2:
-                        append_variant(m, some_type(in), in);
+                        append_variant(m, fuzz_type(in), in);
                         break;
                 case 3:
                         if (depth < DEPTH_MAX) {
@@ -434,17 +362,8 @@ static int on_theirs(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *e
 /* ---- the connection ---- */
 
 static void connect_anew(Conversation *c) {
-        int fds[2];
-
-        CLAIM(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0, "socketpair");
-        CLAIM(sd_bus_new(&c->theirs) >= 0 && sd_bus_set_fd(c->theirs, fds[1], fds[1]) >= 0 &&
-                      sd_bus_set_server(c->theirs, 1, SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 0)) >=
-                              0 &&
-                      sd_bus_add_filter(c->theirs, NULL, on_theirs, c) >= 0 && sd_bus_start(c->theirs) >= 0,
-              "their end");
-        CLAIM(sd_bus_new(&c->ours) >= 0 && sd_bus_set_fd(c->ours, fds[0], fds[0]) >= 0 && sd_bus_start(c->ours) >= 0 &&
-                      sd_bus_attach_event(c->ours, c->event, 0) >= 0,
-              "our end");
+        fuzz_connect(&c->ours, &c->theirs, on_theirs, c);
+        CLAIM(sd_bus_attach_event(c->ours, c->event, 0) >= 0, "our end");
         CLAIM(systemd_client_attach(c->client, c->ours) >= 0, "attached");
 }
 
