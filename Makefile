@@ -92,7 +92,7 @@ $(BUILD)/fixture/jumping_clock.so: tests/oracle/jumping_clock.c
 
 $(BUILD)/fixture/lying_server: tests/oracle/lying_server.c $(BUILD)/obj/hero_proc_server.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=service_status_decide -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=service_status_decide,--wrap=sd_bus_add_fallback_vtable -o $@ $^ $(SERVER_LIBS)
 
 # What tests/faults makes fail: each program as it is, with allocations and system calls that fail when they are told to.
 FAULTY := $(patsubst src/%.c,$(BUILD)/fixture/faulty_%,$(wildcard src/*.c))

@@ -36,7 +36,7 @@ class Row:
 
     asked: float
     answered: float
-    source: str  # ListServices, GetStatus, list --json, StateChanged
+    source: str  # ListServices, GetStatus, Properties, list --json, StateChanged
     service: str
     state: str
     reason: str  # the leading code

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import selectors
@@ -16,12 +17,14 @@ from judge import Row
 
 LIST_EVERY_SECONDS = 0.03
 STATUS_EVERY_SECONDS = 0.3
+PROPERTIES_EVERY_SECONDS = 0.3  # of one service, each in its turn
 COMMAND_EVERY_SECONDS = 2.0
 DEFINITION_EVERY_SECONDS = 0.1
 LATE_SECONDS = 30.0  # an answer that has not come by then is given up
 
 NAME, PATH = "org.hero.Proc1", "/org/hero/Proc1"
 MANAGER, SERVICE = f"{NAME}.Manager", f"{NAME}.Service"
+PROPERTIES, UNKNOWN_OBJECT = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Error.UnknownObject"
 
 
 class RowReader:
@@ -36,12 +39,14 @@ class RowReader:
         self._asking: dict[str, float] = {}
         self._paths: dict[str, str] = {}
         self._next_name = 0
+        self._turns = itertools.cycle(names)
         self.owner = ""
         self.unanswered_since: float | None = None
         self.longest_silence = 0.0
         self.presence: set[str] = set()
         loop.every(LIST_EVERY_SECONDS, self._ask_list)
         loop.every(STATUS_EVERY_SECONDS, self._ask_status)
+        loop.every(PROPERTIES_EVERY_SECONDS, self._ask_properties)
         loop.every(COMMAND_EVERY_SECONDS, self._ask_command)
         loop.every(DEFINITION_EVERY_SECONDS, self._ask_definition)
 
@@ -98,7 +103,7 @@ class RowReader:
             self._on_rows([Row(now, now, "StateChanged", name, state, reason)])
 
     def _ask(self, what: str, path: str, interface: str, member: str, signature: str, arguments: tuple,
-             take: Callable[[float, list[Any]], None]) -> None:
+             take: Callable[[float, list[Any]], None], take_absence: Callable[[float], None] | None = None) -> None:
         asked = self._asking.get(what)
         if asked is not None and time.monotonic() - asked < LATE_SECONDS or not self._connect():
             return
@@ -108,6 +113,8 @@ class RowReader:
             self._asking.pop(what, None)
             if not error:
                 take(asked, values)
+            elif error == UNKNOWN_OBJECT and take_absence:
+                take_absence(asked)
         self._send(NAME, path, interface, member, signature, arguments, answer)
 
     def _ask_list(self) -> None:
@@ -133,12 +140,18 @@ class RowReader:
     def _take_status(self, asked: float, values: list[Any]) -> None:
         self._on_rows(rows_of_json(json.loads(values[0]), asked, time.monotonic(), "GetStatus"))
 
+    def _ask_properties(self) -> None:
+        name = next(self._turns)
+        if name in self._paths:
+            self._ask("properties", self._paths[name], PROPERTIES, "GetAll", "s", (SERVICE,),
+                      lambda asked, values: self._on_rows([row_of_properties(name, values[0], asked, time.monotonic())]),
+                      lambda asked: self._on_definition(name, "", asked, time.monotonic()))
+
     def _ask_definition(self) -> None:
         name = self._names[self._next_name % len(self._names)]
         self._next_name += 1
         if name in self._paths:
-            self._ask("definition", self._paths[name], "org.freedesktop.DBus.Properties", "Get", "ss",
-                      (SERVICE, "Definition"),
+            self._ask("definition", self._paths[name], PROPERTIES, "Get", "ss", (SERVICE, "Definition"),
                       lambda asked, values: self._on_definition(name, values[0], asked, time.monotonic()))
 
     def _ask_command(self) -> None:
@@ -166,3 +179,12 @@ class RowReader:
 def rows_of_json(rows: list[dict[str, Any]], asked: float, answered: float, source: str) -> list[Row]:
     return [Row(asked, answered, source, row["name"], row["state"], row["reasons"][0]["code"] if row["reasons"] else "",
                 row["wanted"], row["reasons"][0]["subject"] if row["reasons"] else "", row["actions"], row["sockets"]) for row in rows]
+
+
+def row_of_properties(name: str, said: dict[str, Any], asked: float, answered: float) -> Row:
+    """Of the object of the service `name`, whatever it says that its name is."""
+    code, subject, _ = said["Reasons"][0] if said["Reasons"] else ("", "", "")
+    actions = [{"name": action, "main_pid": pid, "invocation_id": invocation}
+               for action, _, _, pid, invocation in said["Actions"]]
+    sockets = [{"path": path, "state": state} for path, state, _, _ in said["Sockets"]]
+    return Row(asked, answered, "Properties", name, said["State"], code, said["Wanted"], subject, actions, sockets)

@@ -255,6 +255,19 @@ def test_a_handler_that_was_broken_just_before_a_restart_may_be_what_it_was_for(
     assert not healed() and not healed(Injury("cleared", 8.05, "main", means="switch")) and not healed(broken(4.0))
 
 
+def test_a_lie_that_only_the_object_of_a_service_tells_is_counted(box):
+    for lie, claim in (("State", "stopped, and hero-"), ("Actions", "invocation " + "0" * 32),
+                       ("Sockets", "is said to be missing, and was alive")):
+        set_lie(box, lie)
+        for name in ("one", "two"):
+            box.wait_state(name, "running", 10)
+        with Watch(box) as watch:
+            time.sleep(SLACK + 3)
+        assert watch.findings.get("lie", 0) > 2 and set(watch.findings) == {"lie"}, f"{lie}: {watch.findings}"
+        assert all(story.startswith("LIE: Properties said") and claim in story.split("\n")[0] for story in watch.shown), \
+            "\n".join([lie, *watch.shown])
+
+
 def test_to_say_nothing_for_ever_is_counted(box):
     set_lie(box, "unknown")
     with Watch(box) as watch:

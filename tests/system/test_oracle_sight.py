@@ -490,6 +490,29 @@ def test_some_of_what_chaos_breaks_has_a_queue_that_fills(_box):
     assert sum(step.kind == "freeze" and step.service in [shape.name for shape in narrow] for step in steps) > 20
 
 
+def test_a_service_whose_object_is_not_there_has_to_be_removed(_box):
+    class Bus:
+        def __init__(self, error: str):
+            self.error = error
+
+        def call(self, *words: Any) -> None:
+            words[-1](None, self.error)
+
+    def found(error: str, definition: str) -> dict[str, int]:
+        oracle, now = Oracle(Loop(), [web()], 1.0), time.monotonic()
+        oracle.event({"event": "begin", "number": 1, "service": "web", "verb": "", "start": now - 1, "definition": definition})
+        oracle.event({"event": "end", "number": 1, "service": "web", "end": now - 0.5, "outcome": "done", "answer": ""})
+        oracle.reader._bus, oracle.reader._paths = Bus(error), {"web": "/"}  # pylint: disable=protected-access
+        oracle.reader._ask_properties()  # pylint: disable=protected-access
+        for read in oracle.definitions_read:
+            oracle._judge_definition(*read)  # pylint: disable=protected-access
+        return dict(oracle.findings)
+
+    unknown = "org.freedesktop.DBus.Error.UnknownObject"
+    assert found(unknown, json.dumps(web())) == {"lost change": 1}
+    assert not found(unknown, REMOVED) and not found("org.freedesktop.DBus.Error.ServiceUnknown", json.dumps(web()))
+
+
 def test_each_of_the_first_findings_has_its_story_and_no_row_of_them_hides_what_comes_after(_box):
     oracle = Oracle(Loop(), [web(), web(name="other")], 1.0)
     for i in range(300):
