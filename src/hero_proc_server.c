@@ -60,6 +60,7 @@ static int help(void) {
 
 static void on_name_claimed(int r, void *userdata) {
         Server *s = userdata;
+        char text[64];
         size_t n;
 
         if (r <= 0) {
@@ -69,7 +70,9 @@ static void on_name_claimed(int r, void *userdata) {
                 return;
         }
         (void) supervisor_services(s->supervisor, &n);
-        (void) sd_notifyf(0, "READY=1\nSTATUS=%zu service%s", n, n == 1 ? "" : "s");
+        /* Without sd_notifyf(), which asks for memory: this is said once. */
+        (void) snprintf(text, sizeof text, "READY=1\nSTATUS=%zu service%s", n, n == 1 ? "" : "s");
+        (void) sd_notify(0, text);
 }
 
 /* Everything has been compared with systemd. */

@@ -73,12 +73,17 @@ static void on_started(void *userdata, int r, const char *job_result, const char
         Service *s = userdata;
 
         (void) job_result;
-        /* Whether systemd has read it nobody knows, and told twice is better than never. */
-        if ((r == -ECONNRESET || r == -ENOTCONN) && !s->alert_is_repeated)
+        if (service_step_may_pass(r)) { /* it was not sent */
                 s->alert_is_lost = true;
-        else if (r < 0)
+                service_put_off(s);
+                supervisor_mark(s);
+        } else if ((r == -ECONNRESET || r == -ENOTCONN) && !s->alert_is_repeated) {
+                /* Whether systemd has read it nobody knows, and told twice is better than never. */
+                s->alert_is_lost = true;
+        } else if (r < 0) {
                 log_error("%s: its on_failure_unit %s cannot be started: %s", s->definition->name,
                           s->definition->on_failure_unit, text ? text : strerror(-r));
+        }
 }
 
 static void start_unit(Service *s) {
@@ -140,7 +145,7 @@ static bool is_due(AlertKind kind, const Service *s, const ServiceDecision *d, c
 }
 
 void alerts_follow(Service *s, const ServiceDecision *d, const HealingDecision *healing) {
-        if (s->alert_is_lost && supervisor_is_synced(s->supervisor))
+        if (s->alert_is_lost && supervisor_is_synced(s->supervisor) && clock_monotonic_usec() >= s->retry_at_usec)
                 start_unit_again(s);
         if (d->state == SERVICE_RUNNING || !service_wants_up(s))
                 s->alerted = 0;

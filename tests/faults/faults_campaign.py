@@ -28,7 +28,7 @@ from campaign import machine, system_of, version  # noqa: E402  pylint: disable=
 from fault_report import parse, report_text  # noqa: E402  pylint: disable=wrong-import-position
 from herodemo import probe, service  # noqa: E402  pylint: disable=wrong-import-position
 from house import sleeper  # noqa: E402  pylint: disable=wrong-import-position
-from injector import PLAN_BYTES  # noqa: E402  pylint: disable=wrong-import-position
+from injector import ALERT_UNIT, ALERTS, PLAN_BYTES  # noqa: E402  pylint: disable=wrong-import-position
 
 FOLDER = "/run/faults"
 _saying = threading.Lock()
@@ -43,6 +43,7 @@ def make_faulty(box: Box, unit: str, program: str) -> None:
 
 
 def prepare(box: Box) -> None:
+    box.write_file(f"/run/systemd/system/{ALERT_UNIT}", f"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo told >>{ALERTS}'\n")
     make_faulty(box, SERVER_UNIT, "faulty_hero_proc_server")
     box.start_server()
     apply_services(box)

@@ -49,6 +49,7 @@ SHORT_PATIENCE_SECONDS = 3.0  # where no answer need come
 SERVER_UNIT = "hero_proc.service"
 SERVER = f"/system.slice/{SERVER_UNIT}"
 SOCKET, SOCKET_GONE = "/run/hero/web/rpc.sock", "/run/hero/web/gone.sock"
+ALERT_UNIT, ALERTS = "tell-extra.service", Path("/run/faults/told")
 DATABASE = "/var/lib/hero_proc/hero_proc.db"
 MANAGER = ("org.hero.Proc1", "/org/hero/Proc1", "org.hero.Proc1.Manager")
 
@@ -230,6 +231,8 @@ class Injector:
         self.owned = json.dumps({"name": "extra", "exec": ["/bin/sh", "-c", "exec sleep infinity"], "user": "nobody"})
         restart = {"policy": "always", "delay_ms": 10, "max_delay_ms": 10, "max_attempts": 1000, "window_ms": 1000}
         self.mortal = json.dumps({**json.loads(self.extra), "restart": restart})
+        self.hopeless = json.dumps({"name": "extra", "exec": ["/bin/false"], "autostart": False, "on_failure_unit": ALERT_UNIT,
+                                    "restart": {"delay_ms": 10, "max_delay_ms": 10, "max_attempts": 1}})
         self.limited = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "64M"}})
         self.loose = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "128M"}})
 
@@ -488,6 +491,27 @@ class Injector:
     def check_socket_told(self, _: Answer) -> str:
         return "" if self.socket_told == ["failed", "running"] else f"of its socket was told: {self.socket_told}"
 
+    # who is to be told of a failure
+
+    def make_hopeless(self) -> None:
+        if "extra" not in self.states() or self.bus.call("GetDefinition", "s", "extra", has_text=True).text != self.hopeless:
+            self.bus.call("ApplyDefinitions", "ast", [self.hopeless], 0)
+        self.wait(lambda: self.states().get("extra") == "stopped")
+
+    @staticmethod
+    def n_told() -> int:
+        return len(ALERTS.read_text().splitlines()) if ALERTS.exists() else 0
+
+    def fail(self) -> Answer:
+        self.told_before = self.n_told()
+        self.wait(lambda: self.bus.call("StartService", "st", "extra", 0).is_done or self.n_told() > self.told_before)
+        self.wait(lambda: self.n_told() > self.told_before)
+        self.wait(lambda: self.bus.call("StopService", "st", "extra", 0).is_done)
+        return Answer("")
+
+    def check_alert(self, _: Answer) -> str:
+        return "" if self.n_told() > self.told_before else "its on_failure_unit was never started"
+
     # a server that comes up: what the one before it left to be done, and services that must not notice
 
     def leave_a_limit_untold(self) -> None:
@@ -569,6 +593,7 @@ class Injector:
                      self.check_processes(True)),
             Scenario("remove", lambda: call("RemoveService", "st", "extra", 0), self.make_extra, self.check_extra("")),
             Scenario("a death", self.die, self.make_mortal, self.check_processes(True)),
+            Scenario("an alert", self.fail, self.make_hopeless, self.check_alert),
             Scenario("a socket that goes", self.lose_socket, check=self.check_socket_told),
             Scenario("come up", self.come_up, self.leave_a_limit_untold, self.check_come_up, self.is_limited, comes_up=True),
         ]

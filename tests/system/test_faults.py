@@ -11,7 +11,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "faults"))
 
 import faults_campaign  # noqa: E402  pylint: disable=wrong-import-position
 
-CALLS = ["status", "probe", "apply, new", "stop", "remove", "a death", "come up"]  # one failure of each; `make faults` tries all of all
+CALLS = ["status", "probe", "apply, new", "stop", "remove", "a death", "an alert", "come up"]  # one failure of each; `make faults` tries all of all
 
 
 def prepare(box):
