@@ -231,7 +231,7 @@ class Injector:
         self.owned = json.dumps({"name": "extra", "exec": ["/bin/sh", "-c", "exec sleep infinity"], "user": "nobody"})
         restart = {"policy": "always", "delay_ms": 10, "max_delay_ms": 10, "max_attempts": 1000, "window_ms": 1000}
         self.mortal = json.dumps({**json.loads(self.extra), "restart": restart})
-        self.hopeless = json.dumps({"name": "extra", "exec": ["/bin/false"], "autostart": False, "on_failure_unit": ALERT_UNIT,
+        self.hopeless = json.dumps({**json.loads(self.extra), "autostart": False, "on_failure_unit": ALERT_UNIT,
                                     "restart": {"delay_ms": 10, "max_delay_ms": 10, "max_attempts": 1}})
         self.limited = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "64M"}})
         self.loose = json.dumps({**json.loads(self.extra), "limits": {"memory_max": "128M"}})
@@ -494,9 +494,15 @@ class Injector:
     # who is to be told of a failure
 
     def make_hopeless(self) -> None:
-        if "extra" not in self.states() or self.bus.call("GetDefinition", "s", "extra", has_text=True).text != self.hopeless:
+        """With one death left until systemd gives up."""
+        if self.states().get("extra") != "stopped":
             self.bus.call("ApplyDefinitions", "ast", [self.hopeless], 0)
-        self.wait(lambda: self.states().get("extra") == "stopped")
+        self.bus.call("StartService", "st", "extra", 0)
+        self.wait(lambda: self.states().get("extra") == "running")
+        self.before = self.units_of("extra")
+        for pid in self.before:
+            os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: self.is_made_anew() and self.states().get("extra") == "running")
 
     @staticmethod
     def n_told() -> int:
@@ -504,7 +510,8 @@ class Injector:
 
     def fail(self) -> Answer:
         self.told_before = self.n_told()
-        self.wait(lambda: self.bus.call("StartService", "st", "extra", 0).is_done or self.n_told() > self.told_before)
+        for pid in self.before:
+            os.kill(pid, signal.SIGKILL)
         self.wait(lambda: self.n_told() > self.told_before)
         self.wait(lambda: self.bus.call("StopService", "st", "extra", 0).is_done)
         return Answer("")
