@@ -144,7 +144,8 @@ def run_in_boxes(options: argparse.Namespace) -> tuple[list[dict[str, Any]], str
     subprocess.run(["make", "-s", "-C", str(REPOSITORY), "install", f"DESTDIR={layer}", "PREFIX=/usr"], check=True,
                    stdin=subprocess.DEVNULL)
     parts = [options.part] if options.part else list(PARTS)
-    jobs = [(part, share) for part in parts for share in range(options.shares if part == "server" else 1)]
+    # a server that comes up is the last of the scenarios, and takes longest: it begins
+    jobs = [(part, share) for part in parts for share in reversed(range(options.shares if part == "server" else 1))]
     try:
         with ThreadPoolExecutor(options.at_once) as pool:
             done = list(pool.map(lambda job: run_in_a_box(job, options, layer, len(jobs) > 1), jobs))
@@ -207,8 +208,8 @@ def main() -> int:
     parser.add_argument("--first", default="1", help="from this n on, of the server")
     parser.add_argument("--last", default="0", help="up to this n, of the server; 0: until nothing is left to fail")
     parser.add_argument("--only", default="", help="calls whose name holds this")
-    parser.add_argument("--shares", type=int, default=4, metavar="N", help="boxes among which the rows of the server are divided")
-    parser.add_argument("--at-once", type=int, default=3, metavar="N", help="so many boxes at a time")
+    parser.add_argument("--shares", type=int, default=7, metavar="N", help="boxes among which the rows of the server are divided")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="so many boxes at a time")
     parser.add_argument("--part", choices=list(PARTS), help="of this program alone")
     parser.add_argument("--in-process", type=Path, metavar="FOLDER", help="begin with test_faults and its kin, built there")
     parser.add_argument("--report", type=Path, help="write here what came of it")
