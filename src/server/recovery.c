@@ -110,6 +110,19 @@ static void start_again(Service *s) {
         }
 }
 
+/* That a stop was begun is forgotten a moment after its end, or later where the store takes no writes: what was started
+ * since, and not by systemd's own restart, somebody wants up. */
+static bool was_started_since(const Service *s) {
+        for (size_t i = 0; i < s->definition->n_actions; i++) {
+                const UnitFacts *f = &s->actions[i].facts;
+
+                if ((f->active == UNIT_ACTIVE || f->active == UNIT_ACTIVATING) && f->n_restarts == 0 &&
+                    s->asked_usec > 0 && f->exec_main_start_usec > s->asked_usec)
+                        return true;
+        }
+        return false;
+}
+
 static void finish_intention(Service *s, bool units_there) {
         log_notice("%s: what was begun before the server was lost is brought to its end", s->definition->name);
         switch (s->intention) {
@@ -120,7 +133,7 @@ static void finish_intention(Service *s, bool units_there) {
         case INTENTION_STOP:
                 if (!units_there)
                         service_units_rebuild(s);
-                else
+                else if (!was_started_since(s))
                         service_tasks_stop(s);
                 break;
         case INTENTION_REPLACE:

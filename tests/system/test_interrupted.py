@@ -104,6 +104,44 @@ def test_a_removal_that_the_next_server_ends_is_wanted_down(box):
     box.wait_for(lambda: "going" not in box.states(), WITHIN_SECONDS, "and forgotten")
 
 
+def leave_a_stop_begun(box: Box, name: str) -> None:
+    """As a server does that is killed before it could write that it is over."""
+    box.run(["sqlite3", "/var/lib/hero_proc/hero_proc.db", f"UPDATE service SET intention = 'stop' WHERE name = '{name}'"])
+
+
+def test_a_stop_that_is_over_is_not_made_again_for_what_was_started_since(box):
+    """A server that was killed before it could write that its stop was over: the next one finds it begun, and the disk may
+    have taken no writes for hours."""
+    box.apply(sleeper("begun"))
+    box.wait_state("begun", "running", WITHIN_SECONDS)
+    box.hero("stop", "begun")
+    box.stop_server()
+    leave_a_stop_begun(box, "begun")
+    box.systemctl("start", "hero-begun.service")
+    pid = box.main_pid("hero-begun.service")
+    box.start_server()
+    box.wait_for(lambda: wanted(box, "begun") == "up", WITHIN_SECONDS, "somebody has started it")
+    assert box.main_pid("hero-begun.service") == pid and box.states()["begun"] == "running"
+    stop_all(box)
+
+
+def test_a_stop_that_was_begun_is_made_though_systemd_restarted_it_since(box):
+    box.apply(sleeper("owed", restart={"delay_ms": 50, "max_delay_ms": 50}))
+    box.wait_state("owed", "running", WITHIN_SECONDS)
+    box.hero("stop", "owed")
+    box.hero("start", "owed")
+    box.wait_state("owed", "running", WITHIN_SECONDS)
+    box.stop_server()
+    leave_a_stop_begun(box, "owed")
+    pid = box.main_pid("hero-owed.service")
+    box.run(["kill", "-KILL", str(pid)])
+    box.wait_for(lambda: box.main_pid("hero-owed.service") not in (0, pid), WITHIN_SECONDS, "systemd restarts it")
+    box.start_server()
+    box.wait_state("owed", "stopped", WITHIN_SECONDS)
+    assert wanted(box, "owed") == "down" and box.cgroup_pids("hero-owed.service") == []
+    stop_all(box)
+
+
 def test_what_systemd_refuses_to_make_ends_as_failed_and_nobody_has_stopped_it(box):
     blocker = "/run/systemd/system/hero-blocked.service"
     box.write_file(blocker, "[Service]\nExecStart=/bin/true\n")
