@@ -495,8 +495,8 @@ class Injector:
 
     def make_hopeless(self) -> None:
         """With one death left until systemd gives up."""
-        if self.states().get("extra") != "stopped":
-            self.bus.call("ApplyDefinitions", "ast", [self.hopeless], 0)
+        self.bus.call("ApplyDefinitions", "ast", [self.hopeless], 0)
+        self.bus.call("StopService", "st", "extra", 0)
         self.bus.call("StartService", "st", "extra", 0)
         self.wait(lambda: self.states().get("extra") == "running")
         self.before = self.units_of("extra")
