@@ -114,7 +114,8 @@ class CliInjector:
         if kind == ERROR:  # a bus that cannot be talked to
             statuses.add(UNREACHABLE)
         is_told = run.status in statuses and bool(re.search(question.told if kind == ALLOCATION else r"\S", said))
-        if kind == ERROR and re.search(question.recovery, run.out):
+        if kind == ERROR and re.search(question.recovery, run.out) or \
+                kind == ALLOCATION and question.caught_up and re.search(question.caught_up, run.out):
             return ""
         if kind in (INTERRUPTED, SHORT) or not run.failed:  # no reason to tell of anything
             is_told = False

@@ -56,6 +56,7 @@ class Question:
     told: str = "memory"  # … and what it says on standard error
     has_rows: bool = False  # … or in a row of the host that it is about
     recovery: str = r"(?!)"  # what it prints where it has lost the bus and goes on
+    caught_up: str = ""  # what it prints where it had no memory for the news, and asked when that was over
 
 
 # The world
@@ -308,7 +309,7 @@ def that_follow() -> list[Question]:
             Question("watch, lines", ["watch", "extra"], 0, make_extra, drive=drive_while_it_stops(False),
                      recovery="nothing is known"),
             Question("watch --json extra", ["watch", "--json", "extra"], 0, make_extra, drive=drive_while_it_stops(False),
-                     recovery="server-gone"),
+                     recovery="server-gone", caught_up='"from":"running","to":"stopped"'),
             Question("watch, board", ["watch"], drive=drive_on_terminal(b"j\rqq")),
             Question("start on a terminal", ["start", "extra", "idle"], 0, make_extra_stopped, runs(True), drive_on_terminal(b""))]
 
