@@ -307,7 +307,7 @@ def that_change(folder: Path) -> list[Question]:
 def that_follow() -> list[Question]:
     return [Question("wait for a stop", ["wait", "extra", "--for=stopped"], 0, make_extra, drive=drive_while_it_stops(True)),
             Question("watch, lines", ["watch", "extra"], 0, make_extra, drive=drive_while_it_stops(False),
-                     recovery="nothing is known"),
+                     recovery="nothing is known", caught_up="running -> stopped"),
             Question("watch --json extra", ["watch", "--json", "extra"], 0, make_extra, drive=drive_while_it_stops(False),
                      recovery="server-gone", caught_up='"from":"running","to":"stopped"'),
             Question("watch, board", ["watch"], drive=drive_on_terminal(b"j\rqq")),
