@@ -10,6 +10,7 @@ otherwise saying nothing would be the way never to lie.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from truth import ServiceTruth, SocketTruth, UnitTruth
 
 SLACK_SECONDS = 1.0  # as the issue of the proof has it; a test on a machine that may be slow and busy gives more
 SAMPLE_SECONDS = 0.2  # no sample of a unit or a socket comes later than this after the one before, as a rule
+CARRIED_ON_SECONDS = 0.5  # after a server came: what was begun before it is under way again
 EVENT_SECONDS = 0.0  # a death, a vanished socket: milliseconds, so the slack covers it
 QUEUE_FULL_SECONDS = 1.0  # a full queue may be a burst
 STALE_GRACE_SECONDS = 2.0
@@ -51,6 +53,7 @@ class Surroundings:
     """What else was going on: times when evidence could not be had, and since when the server has been there."""
 
     server_since: float = 0.0
+    servers: deque[float] = field(default_factory=lambda: deque(maxlen=256))  # when each came
     slack: float = SLACK_SECONDS
     disturbed: list[tuple[float, float, str]] = field(default_factory=list)  # start, end, what
     injuries: dict[str, Injuries] = field(default_factory=dict)  # of each service
@@ -167,8 +170,13 @@ class Judge:
         if part.kind == "unit" and self._started(part.action, row.answered) > a and \
                 self.injuries.ended(part.action, a, row.answered + SAMPLE_SECONDS):
             return True
-        return self.registers.is_being_started(a, row.answered) and (
+        return (self.registers.is_being_started(a, row.answered) or self._is_carried_on(row)) and (
             part.kind == "unit" or part.action != "" and self.truth.units[part.action].up.since(row.answered, True) is None)
+
+    def _is_carried_on(self, row: Row) -> bool:
+        """A new server brings to its end what was asked of one before it: its start may fall between two samples, too."""
+        return any(row.asked - CARRIED_ON_SECONDS <= came <= row.answered for came in self.surroundings.servers) and \
+            any(o.is_restart or o.wanted == "up" for o in self.registers.under_way(row.asked, row.answered, 0.0))
 
     def _healed_before(self, part: Part, detail: str, t: float) -> float:
         """When, at the latest before t, what made it so was taken back."""

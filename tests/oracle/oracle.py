@@ -127,7 +127,6 @@ class Oracle:
         self.latest_row: dict[str, Row] = {}
         self.spans: dict[str, tuple[str, str, float]] = {}
         self.apart_seconds: dict[str, list[float]] = defaultdict(list)
-        self.servers: deque[float] = deque(maxlen=256)
         self.latencies: dict[str, list[float]] = defaultdict(list)
         self.unmeasured: dict[str, Counter[str]] = defaultdict(Counter)
         self.n_faults: Counter[str] = Counter()
@@ -268,7 +267,7 @@ class Oracle:
             return NOT_RUNNING
         if any(text.startswith("cleared") for text in after):
             return TAKEN_BACK
-        if any(fault.at <= t <= last for t in self.servers):
+        if any(fault.at <= t <= last for t in self.surroundings.servers):
             return NEW_SERVER
         if self.surroundings.disturbance(fault.at, last):
             return DISTURBED
@@ -291,7 +290,7 @@ class Oracle:
 
     def _server_came(self, at: float) -> None:
         self.surroundings.server_since = at
-        self.servers.append(at)
+        self.surroundings.servers.append(at)
 
     def _take_rows(self, rows: list[Row]) -> None:
         for row in rows:

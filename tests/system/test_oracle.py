@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ def test_a_stopped_that_is_true_between_two_samples_is_no_lie(_box):
 
 def test_a_running_that_is_true_between_two_samples_is_no_lie(_box):
     """It was started, and made anew before the oracle looked at its socket; where its process is up, the socket has to be."""
-    def judged(is_up: bool, started_at: float, seen_until: float = 5.0) -> str:
+    def judged(is_up: bool, started_at: float, seen_until: float = 5.0, lingers: float = 0.0, came: float = 0.0) -> str:
         truth = ServiceTruth(None, shape_of({"name": "quick", "exec": ["/bin/true"], "sockets": ["rpc.sock"]}))
         unit, socket = truth.units["main"], next(iter(truth.sockets.values()))
         for at in (i * 0.05 for i in range(100)):
@@ -224,13 +225,18 @@ def test_a_running_that_is_true_between_two_samples_is_no_lie(_box):
                 unit.up.add(at, at + 0.01, False, "active/running")
             socket.alive.add(at, at + 0.01, False, "missing")
         registers = Registers()
-        registers.begin(Operation(1, "quick", "start", started_at, wanted="up", end=started_at + 0.1, acknowledged=True))
+        registers.begin(Operation(1, "quick", "start", started_at, wanted="up", end=started_at + 0.1, acknowledged=True,
+                                  lingers=lingers))
         row = Row(3.98, 3.981, "StateChanged", "quick", "running", "")
-        return Judge(truth, registers, Surroundings(), {}).judge(row).kind
+        return Judge(truth, registers, Surroundings(servers=deque([0.5, came, 4.5])), {}).judge(row).kind
 
     assert judged(False, 3.95) in ("true", "late")
     assert judged(False, 3.95, seen_until=4.0) in ("true", "late")
     assert judged(True, 3.95) == judged(False, 2.0) == "lie"
+    # its server was killed, and the next one went on with it
+    assert judged(False, 2.0, lingers=6.0, came=3.8) in ("true", "late")
+    assert judged(False, 2.0, came=3.8) == judged(False, 2.0, lingers=6.0) == judged(False, 2.0, lingers=6.0, came=3.0) == "lie"
+    assert judged(True, 2.0, lingers=6.0, came=3.8) == "lie"
 
 
 def test_a_handler_that_was_broken_just_before_a_restart_may_be_what_it_was_for(_box):

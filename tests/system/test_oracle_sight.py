@@ -395,7 +395,7 @@ def test_of_each_fault_it_is_known_why_it_was_not_measured(_box):
             oracle._follow_row(Row(at, at, "StateChanged", "web", state, ""))  # pylint: disable=protected-access
         for event in events:
             oracle.event(event)
-        oracle.servers.append(server)
+        oracle.surroundings.servers.append(server)
         oracle._measure(Fault("killed", "web", 10.0))  # pylint: disable=protected-access
         return oracle.finish()["latency"].get("killed") or oracle.finish()["unmeasured"]["killed"]
 
