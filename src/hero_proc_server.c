@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "boundary/bus_connection.h"
 #include "boundary/daemon_loop.h"
+#include "boundary/ready_notice.h"
 #include "boundary/sock_diag.h"
 #include "boundary/watchdog.h"
 #include "core/restart_limiter.h"
@@ -26,6 +27,7 @@
 typedef struct Server {
         sd_event *event;
         Watchdog *watchdog;
+        ReadyNotice *ready;
         Supervisor *supervisor;
         BusApi *api;
         BusConnection *connection;
@@ -35,6 +37,7 @@ static void server_done(Server *s) {
         bus_connection_free(s->connection);
         bus_api_free(s->api);
         supervisor_free(s->supervisor);
+        ready_notice_free(s->ready);
         watchdog_free(s->watchdog);
         sd_event_unref(s->event);
 }
@@ -60,7 +63,7 @@ static int help(void) {
 
 static void on_name_claimed(int r, void *userdata) {
         Server *s = userdata;
-        char text[64];
+        char text[40];
         size_t n;
 
         if (r <= 0) {
@@ -70,9 +73,8 @@ static void on_name_claimed(int r, void *userdata) {
                 return;
         }
         (void) supervisor_services(s->supervisor, &n);
-        /* Without sd_notifyf(), which asks for memory: this is said once. */
-        (void) snprintf(text, sizeof text, "READY=1\nSTATUS=%zu service%s", n, n == 1 ? "" : "s");
-        (void) sd_notify(0, text);
+        (void) snprintf(text, sizeof text, "%zu service%s", n, n == 1 ? "" : "s");
+        ready_notice_tell(s->ready, text);
 }
 
 /* Everything has been compared with systemd. */
@@ -121,6 +123,8 @@ static int run(const SupervisorOptions *options) {
                 r = daemon_loop_new(&s.event);
         if (r >= 0)
                 r = watchdog_new(s.event, &s.watchdog);
+        if (r >= 0)
+                r = ready_notice_new(s.event, &s.ready);
         if (r >= 0)
                 r = supervisor_new(s.event, options, &s.supervisor, &message);
         if (r != 0 && r != 1) {

@@ -15,7 +15,7 @@
 bool process_has_ended(int pidfd) {
         struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
-        return poll(&p, 1, 0) != 0;
+        return poll(&p, 1, 0) > 0; /* that it cannot be asked is no end */
 }
 
 /* -ESRCH: it is gone. */

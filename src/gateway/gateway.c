@@ -80,7 +80,7 @@ static void let_in(Gateway *g) {
                 return;
         g->is_open = true;
         http_server_open(g->http);
-        (void) sd_notify(0, "READY=1");
+        ready_notice_tell(g->ready, NULL);
 }
 
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -105,7 +105,9 @@ int gateway_new(sd_event *event, const GatewayOptions *options, Gateway **ret, c
                 return -ENOMEM;
         g->event = sd_event_ref(event);
         g->is_user = options->is_user;
-        r = http_server_new(event, options->allowed_hosts, &g->http);
+        r = ready_notice_new(event, &g->ready);
+        if (r >= 0)
+                r = http_server_new(event, options->allowed_hosts, &g->http);
         if (r >= 0)
                 r = service_mirror_new(event, options->is_user, &g->mirror);
         if (r >= 0)
@@ -141,6 +143,7 @@ Gateway *gateway_free(Gateway *g) {
         http_server_free(g->http);
         board_events_free(g->board_events);
         journal_reader_free(g->journal);
+        ready_notice_free(g->ready);
         sd_event_unref(g->event);
         free(g);
         return NULL;

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "boundary/journal_reader.h"
+#include "boundary/ready_notice.h"
 #include "gateway/http_server.h"
 #include "gateway/service_mirror.h"
 
@@ -18,6 +19,7 @@ typedef struct Gateway {
         HttpServer *http;
         struct BoardEvents *board_events;
         sd_event_source *patience; /* with a bus that says nothing, until clients are let in all the same */
+        ReadyNotice *ready;
         bool is_open;
 } Gateway;
 
