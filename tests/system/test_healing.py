@@ -176,16 +176,20 @@ def test_a_crash_loop_is_tried_again_when_systemds_window_is_over(box):
     box.hero("remove", "looping")
 
 
+def crash_twice(box, name: str) -> None:
+    for _ in range(2):
+        box.wait_state(name, "running", 5)
+        pid = box.main_pid(unit_of(name))
+        box.run(["kill", "-KILL", str(pid)])
+        box.wait_for(lambda: box.main_pid(unit_of(name)) not in (0, pid), 5, "systemd restarts it")
+    box.wait_state(name, "running", 5)
+
+
 def test_healing_asks_for_no_start_that_systemd_would_refuse(box):
     """Two of three starts are used up by crashes; a restart for the handler's sake takes the last, and then it waits: to
     ask again would take down what half works."""
     box.apply(healed(box, "both", restart={"max_attempts": 2, "delay_ms": 50, "max_delay_ms": 50}))
-    for _ in range(2):
-        box.wait_state("both", "running", 5)
-        pid = box.main_pid(unit_of("both"))
-        box.run(["kill", "-KILL", str(pid)])
-        box.wait_for(lambda: box.main_pid(unit_of("both")) not in (0, pid), 5, "systemd restarts it")
-    box.wait_state("both", "running", 5)
+    crash_twice(box, "both")
     last = box.invocation_id(unit_of("both"))
     set_faults(box, "both", DEAD)
     box.wait_state("both", "failed", 5)
@@ -200,12 +204,7 @@ def test_what_crashed_long_ago_is_healed_by_a_new_server_as_by_the_old_one(box):
     """Both restarts that a window may hold are used up by crashes, and the window has passed when the server comes back."""
     window_ms = 6000
     box.apply(healed(box, "aged", restart={"max_attempts": 2, "delay_ms": 50, "max_delay_ms": 50, "window_ms": window_ms}))
-    for _ in range(2):
-        box.wait_state("aged", "running", 5)
-        pid = box.main_pid(unit_of("aged"))
-        box.run(["kill", "-KILL", str(pid)])
-        box.wait_for(lambda: box.main_pid(unit_of("aged")) not in (0, pid), 5, "systemd restarts it")
-    box.wait_state("aged", "running", 5)
+    crash_twice(box, "aged")
     time.sleep(window_ms / 1000 + 2)
     box.restart_server()
     box.wait_state("aged", "running", 5)

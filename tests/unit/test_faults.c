@@ -36,6 +36,13 @@
 
 /* In memory: each try syncs its files many times over. */
 static char base[] = "/dev/shm/test_faults.XXXXXX", store_path[64], log_path[64], exec_path[64];
+static const SupervisorOptions options = {
+        .socket_dir = base,
+        .exec_dir = base,
+        .alert_dir = base,
+        .store_path = store_path,
+        .shim = "/usr/bin/hero_proc_notify",
+};
 static pid_t main_pid;
 
 __attribute__((constructor)) static void base_make(void) {
@@ -521,13 +528,6 @@ static int run_house(char **ret_text) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(supervisor_freep) Supervisor *s = NULL;
         _cleanup_free_ char *message = NULL, *text = NULL;
-        const SupervisorOptions options = {
-                .socket_dir = base,
-                .exec_dir = base,
-                .alert_dir = base,
-                .store_path = store_path,
-                .shim = "/usr/bin/hero_proc_notify",
-        };
         size_t n_text;
         FILE *f = text_stream_open(&text, &n_text);
         int r = f ? sd_event_new(&event) : -ENOMEM;
@@ -629,13 +629,6 @@ static bool connect_both(Telling *t) {
 
 static bool telling_init(Telling *t) {
         _cleanup_free_ char *message = NULL;
-        const SupervisorOptions options = {
-                .socket_dir = base,
-                .exec_dir = base,
-                .alert_dir = base,
-                .store_path = store_path,
-                .shim = "/usr/bin/hero_proc_notify",
-        };
 
         *t = (Telling){ 0 };
         if (sd_event_new(&t->event) < 0 || supervisor_new(t->event, &options, &t->supervisor, &message) < 0 ||
@@ -699,13 +692,6 @@ static bool port_is_found(uint64_t n, uint64_t *ret_n_seen) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(supervisor_freep) Supervisor *s = NULL;
         _cleanup_free_ char *message = NULL;
-        const SupervisorOptions options = {
-                .socket_dir = base,
-                .exec_dir = base,
-                .alert_dir = base,
-                .store_path = store_path,
-                .shim = "/usr/bin/hero_proc_notify",
-        };
         const ServicePort *port;
 
         if (sd_event_new(&event) < 0 || supervisor_new(event, &options, &s, &message) != 0)
